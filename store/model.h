@@ -1,0 +1,193 @@
+/* The nouns that the store keeps, as plain values. No layer's logic lives here.
+ *
+ * Every struct that the store returns is an owned copy: one malloc'ed block with spans into it,
+ * released with its `_free`. Spans inside a struct handed to the store must stay valid until the
+ * operation's completion; the store copies what it keeps. */
+#ifndef STORE_MODEL_H
+#define STORE_MODEL_H
+
+#include "base/bounds.h"
+#include "base/id.h"
+
+#include <stdatomic.h>
+
+/* Applications and endpoints carry a small internal number for hot keys; it is assigned by the
+ * writer, never reused, and never shown. */
+
+struct app {
+    struct id id;
+    uint32_t number;
+    struct id org;
+    uint64_t version; /* grows with every change: compare-and-set */
+    struct wall created, updated;
+    struct span uid, name;
+    struct span metadata;  /* JSON object, raw; empty means {} */
+    int64_t throttle_rate; /* messages a second; 0: none */
+    void *block;
+};
+void app_free(struct app **app);
+
+enum key_kind { KEY_HMAC, KEY_ED25519 };
+
+struct signing_key {
+    enum key_kind kind;
+    uint8_t bytes[SIGNING_KEY_MAX]; /* HMAC key, or ed25519 seed (32) and public key (32) */
+    size_t len;
+    struct wall expires; /* {0}: the current key; else it signs on until then */
+};
+
+struct endpoint {
+    struct id id;
+    uint32_t number;
+    struct id app;
+    uint32_t app_number;
+    struct id org;
+    uint64_t version; /* compare-and-set */
+    struct wall created, updated;
+    struct span uid, url, description;
+    int64_t user_version; /* Svix's `version` field */
+    bool disabled;
+    struct span disabled_reason; /* "" while enabled; "manual", "gone" (410), … */
+    unsigned filter_count;
+    struct span *filters; /* event types; none: every type */
+    unsigned channel_count;
+    struct span channels[ENDPOINT_CHANNELS_MAX]; /* none: every message */
+    struct span metadata;                        /* JSON object, raw; empty means {} */
+    struct span headers;                         /* JSON object string → string, raw; empty means {} */
+    int64_t throttle_rate;
+    unsigned key_count;
+    struct signing_key keys[SIGNING_KEYS_MAX]; /* newest first */
+    void *block;
+};
+void endpoint_free(struct endpoint **endpoint);
+
+struct event_type {
+    struct id org;
+    uint64_t version;
+    struct wall created, updated;
+    struct span name, description, group_name, feature_flag;
+    struct span schemas; /* JSON object version → schema, raw; empty: null */
+    bool archived, deprecated;
+    void *block;
+};
+void event_type_free(struct event_type **type);
+
+enum key_scope { SCOPE_ADMIN, SCOPE_INGEST, SCOPE_READ, SCOPE_APP };
+
+struct api_key {
+    struct id id;
+    uint8_t hash[32]; /* SHA-256 of the token */
+    struct id org;
+    enum key_scope scope;
+    struct id app; /* of SCOPE_APP */
+    struct wall created, expires; /* expires {0}: never */
+    char name[64];
+};
+
+/* An event. Reference-counted and, once submitted, immutable: the HTTP thread, the writer and every
+ * dispatcher share one copy of the payload. */
+struct message {
+    atomic_uint refs;
+    struct id id;        /* assigned by the writer */
+    struct wall created; /* assigned by the writer */
+    struct wall expires; /* created + retention; assigned by the writer from retention_us */
+    int64_t retention_us; /* asked by the client; 0: the option's */
+    struct id app;        /* assigned by the writer, like its number */
+    uint32_t app_number;
+    struct span event_type, event_id, ordering_key;
+    unsigned channel_count;
+    struct span channels[MESSAGE_CHANNELS_MAX];
+    unsigned tag_count;
+    struct span tags[TAGS_MAX];
+    struct span content_type; /* empty: application/json */
+    struct span headers;      /* JSON object of headers for this message alone; empty: none */
+    struct span payload;      /* exact bytes */
+    bool expunged;            /* the payload was deleted on request */
+    char *block;              /* malloc'ed, what the spans point into; freed with the message */
+    size_t block_len;
+};
+/* A message with one reference and everything zero; NULL when out of memory. */
+struct message *message_new(void);
+struct message *message_ref(struct message *m);
+/* Drops a reference, frees at the last one. Nulls the pointer. Any thread. */
+void message_unref(struct message **m);
+
+/* A delivery is (message, endpoint). In flight is known in memory only, so that a claim costs no
+ * write and a crash returns it to its due time.
+ *
+ *   scheduled -> delivered | retrying | dead | canceled
+ *   retrying  -> delivered | retrying | dead | canceled
+ *   dead      -> scheduled (replay) | delivered (manual attempt) | canceled (endpoint deleted)
+ *   delivered, canceled: final; a successful manual attempt turns canceled into delivered */
+enum delivery_state {
+    DELIVERY_SCHEDULED, /* never tried, due at `due` */
+    DELIVERY_RETRYING,  /* tried, next attempt at `due` */
+    DELIVERY_DELIVERED, /* a 2xx was received */
+    DELIVERY_DEAD,      /* given up: in the dead-letter queue */
+    DELIVERY_CANCELED,  /* nobody wants it any more */
+    DELIVERY_NONE,      /* created by a manual attempt that has not succeeded: never scheduled */
+};
+
+/* Why a delivery is dead or canceled. On disk: append only. */
+enum delivery_reason {
+    REASON_NONE,
+    REASON_EXHAUSTED,         /* the schedule ended */
+    REASON_ENDPOINT_DISABLED, /* by hand, by 410 or by continuous failure */
+    REASON_ENDPOINT_DELETED,
+    REASON_MESSAGE_EXPIRED,
+    REASON_MESSAGE_EXPUNGED,
+    REASON_UNREADABLE, /* the stored record failed its checksum */
+    REASON_CANCELED,   /* on request */
+};
+const char *delivery_state_name(enum delivery_state s);
+const char *delivery_reason_name(enum delivery_reason r);
+
+struct delivery {
+    struct id message;
+    uint32_t endpoint_number;
+    enum delivery_state state;
+    enum delivery_reason reason;
+    uint16_t tries; /* scheduled attempts made since creation or the last replay */
+    struct wall created, due, finished; /* due {0} when none is scheduled */
+    struct wall manual_due;             /* a manual attempt waits; {0}: none */
+    struct id last_attempt;             /* zero: never tried */
+    uint16_t last_status;
+};
+
+/* The class of an attempt's outcome, for people, metrics and policy. On disk: append only. */
+enum attempt_class {
+    ATTEMPT_SUCCESS,     /* 2xx */
+    ATTEMPT_STATUS,      /* any other final status */
+    ATTEMPT_REFUSED,     /* connection refused or reset before the response */
+    ATTEMPT_TIMEOUT,     /* the whole attempt took too long */
+    ATTEMPT_DNS,         /* the name did not resolve */
+    ATTEMPT_TLS,         /* handshake or certificate */
+    ATTEMPT_BLOCKED,     /* the address guard said no */
+    ATTEMPT_PROTOCOL,    /* not HTTP, too large, cut off */
+    ATTEMPT_INTERNAL,    /* ours: out of memory, bad stored URL */
+};
+const char *attempt_class_name(enum attempt_class c);
+/* A sentence for tenants: the class, never an address. */
+const char *attempt_class_text(enum attempt_class c);
+
+enum attempt_trigger { TRIGGER_SCHEDULED, TRIGGER_MANUAL };
+
+struct attempt {
+    struct id id; /* assigned by the writer at the outcome */
+    struct id message;
+    struct id endpoint;
+    uint32_t endpoint_number;
+    struct wall started;
+    int64_t duration_us;
+    int64_t queued_us, dns_us, connect_us, tls_us, first_byte_us; /* parts, from the start */
+    enum attempt_class outcome;
+    enum attempt_trigger trigger;
+    uint16_t status; /* HTTP status; 0: no response */
+    uint16_t number; /* 1 for the first of its schedule */
+    struct span url;
+    struct span response; /* at most ATTEMPT_BODY_KEPT_MAX, as received */
+    void *block;
+};
+void attempt_free(struct attempt **attempt);
+
+#endif

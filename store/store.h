@@ -1,0 +1,381 @@
+/* The store: what is acknowledged is here, and what is here is durable.
+ *
+ * It speaks of messages, deliveries and endpoints, not of keys and cursors, and its writes are
+ * asynchronous (submit with a completion), so that a second engine can stand behind this header.
+ *
+ * Threads. One writer thread, started by store_start, owns every write: it takes the whole inbox,
+ * applies it in one transaction, commits (with a sync), then completes every operation of the
+ * batch. Reads are short snapshots on the caller's thread. Nothing that a read returns points into
+ * the map.
+ *
+ * Failure. Map or disk full aborts the batch, which is retried without its ingest; that is answered
+ * ERR_FULL. Any other error of a commit is final: nothing of the batch is acknowledged, every
+ * operation completes with ERR_IO, `failed` of the listener is called and the process must exit:
+ * a failed sync must never be retried in place. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/histogram.h"
+#include "base/inbox.h"
+#include "store/model.h"
+
+struct store;
+
+struct store_settings {
+    const char *dir;            /* created (0700) when missing */
+    int64_t map_size;           /* bytes of address space */
+    int64_t message_retention_us;
+    int64_t group_wait_us;      /* how long a small batch waits for company; 0: not at all */
+    const char *main_secret;    /* encrypts signing secrets at rest; NULL: stored plain */
+    bool idempotency_conflict;  /* same key, other body: ERR_MISMATCH instead of the first answer */
+};
+
+/* A new delivery, handed over right after its commit with the message still in memory. */
+struct handoff {
+    struct inbox_item item; /* for the receiver's use */
+    uint64_t txn;           /* the transaction that committed it */
+    uint32_t endpoint;
+    struct wall due;
+    struct message *message; /* a reference that the receiver drops */
+};
+
+/* What the dispatcher hears, all on the writer thread, after the commit, in commit order. None may
+ * block. */
+struct store_listener {
+    void *context;
+    /* A new scheduled delivery. The callee owns the handoff (free) and its message reference. */
+    void (*delivery)(void *context, struct handoff *h);
+    /* Deliveries of this endpoint became due on disk at or after `due` by another way than an
+     * outcome (replay, resend, resume, large fan-out). */
+    void (*due)(void *context, uint32_t endpoint, struct wall due, uint64_t txn);
+    /* The endpoint was created, changed, disabled or deleted: forget what you know of it. */
+    void (*endpoint)(void *context, uint32_t endpoint, uint64_t txn);
+    /* The disk failed. Called once; the process must stop. */
+    void (*failed)(void *context);
+};
+
+/* Opens (or creates) the data directory and takes its lock. ERR_LOCKED when another process has it,
+ * ERR_VERSION for a newer format, ERR_INVALID when main_secret does not fit the data, each logged
+ * with what to do. Time in proportion to the number of endpoints. */
+enum err store_open(const struct store_settings *settings, struct store **out) MUST_CHECK;
+/* Starts the writer. The listener is copied. */
+enum err store_start(struct store *s, const struct store_listener *listener) MUST_CHECK;
+/* Completes what was submitted, commits, stops the writer. Idempotent. */
+void store_stop(struct store *s);
+/* After store_stop. Nulls the pointer. */
+void store_close(struct store **s);
+
+/* ---------------------------------------------------------------- writes */
+
+enum store_op_kind {
+    STORE_INGEST,         /* struct ingest_op */
+    STORE_OUTCOME,        /* struct outcome_op */
+    STORE_APP_PUT,        /* struct app_op */
+    STORE_APP_DELETE,
+    STORE_ENDPOINT_PUT,   /* struct endpoint_op */
+    STORE_ENDPOINT_DELETE,
+    STORE_EVENT_TYPE_PUT, /* struct event_type_op */
+    STORE_EVENT_TYPE_DELETE,
+    STORE_KEY_PUT,        /* struct key_op */
+    STORE_KEY_REVOKE,
+    STORE_RESEND,         /* struct resend_op: one manual attempt */
+    STORE_DEAD,           /* struct dead_op: replay or purge of dead letters */
+    STORE_RECOVER,        /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_EXPUNGE,        /* struct expunge_op: delete the payload of a message */
+};
+
+/* What a POST's Idempotency-Key protects. The writer looks the key up, and stores it with the
+ * answer in the transaction of what it protects. */
+struct idempotency {
+    bool used;           /* false: the request had no key */
+    uint8_t key[16];     /* identity: token, method, path, query and key, hashed together */
+    uint8_t body[8];     /* hash of the request body */
+    int64_t lifetime_us; /* 12 h, or 10 min for automatic keys */
+};
+
+/* Embed it first. An operation and everything it points to belongs to the store from store_submit
+ * until `done` was called with it. */
+struct store_op {
+    struct inbox_item item;
+    enum store_op_kind kind;
+    enum err result;
+    /* On the writer thread, after the commit (or the refusal). Must not block. */
+    void (*done)(struct store_op *op);
+    void *owner; /* the submitter's */
+
+    struct idempotency idempotency;
+    /* In: the answer to store under the key when the operation succeeds (not of STORE_INGEST,
+     * whose answer is rendered from its messages). Out: when `replayed`, the stored one. */
+    uint16_t answer_status;
+    struct buf answer;
+    bool replayed; /* the key was known: nothing was applied, result is ERR_OK */
+};
+
+/* Any thread. Ingest is refused with ERR_BUSY when too much waits (nothing was submitted, `done`
+ * will not be called), with ERR_FULL above 90 % of the map, with ERR_STOPPING after store_stop;
+ * everything else is always taken while the writer runs. */
+enum err store_submit(struct store *s, struct store_op *op) MUST_CHECK;
+
+/* One or many messages of one request, in one commit. */
+struct ingest_item {
+    struct message *message; /* in: one reference, the submitter keeps it. id, created, app, expires
+                                are filled in */
+    enum err result;         /* ERR_OK, ERR_CONFLICT: the eventId exists (existing names it),
+                                ERR_FULL, ERR_NO_MEMORY */
+    struct id existing;
+};
+struct ingest_op {
+    struct store_op op; /* result ERR_NOT_FOUND: no such application. With one item its result is
+                           the op's. When replayed: `replayed_status`, and for one message
+                           items[0].existing is the first message; for a batch op.answer */
+    struct id org;
+    struct span app; /* id or uid */
+    struct id only_app; /* zero, or the only application that the token may use: any other is
+                           ERR_NOT_FOUND */
+    bool batch;      /* op.answer must be rendered by `render` for storing under the key */
+    /* For a batch with an idempotency key: called on the writer thread once ids are assigned, before
+     * the commit; appends the answer. Must be quick and pure. */
+    void (*render)(struct ingest_op *op, struct buf *answer);
+    unsigned count;
+    struct ingest_item *items;
+};
+
+/* The end of an attempt. One function of the writer moves the delivery and everything that hangs on
+ * it: due index, attempt, dead letter, counters, endpoint health. */
+struct outcome_op {
+    struct store_op op; /* result ERR_NOT_FOUND: message or endpoint is gone; nothing to do */
+    struct attempt attempt; /* id is assigned by the writer; spans live until done */
+    struct wall due;        /* the due time under which it was claimed: finds the index row */
+    enum { OUTCOME_DELIVERED, OUTCOME_RETRY, OUTCOME_DEAD } verdict;
+    enum delivery_reason reason; /* of OUTCOME_DEAD */
+    struct wall retry_at;        /* of OUTCOME_RETRY */
+    bool disable_endpoint;       /* 410: disabled with reason "gone" in the same transaction */
+    enum delivery_state state;   /* out: where the delivery now is (a cancellation wins) */
+};
+
+/* Create: app->version is 0; the number is assigned. Replace: app->version is the one that was
+ * read; ERR_STALE when it changed meanwhile. ERR_CONFLICT: the uid is taken. The writer sets
+ * app->version and app->number. */
+struct app_op {
+    struct store_op op;
+    struct app *app; /* in and out; stays the submitter's */
+    struct id id;    /* of STORE_APP_DELETE: cancels its deliveries, deletes its endpoints, in steps */
+};
+struct endpoint_op {
+    struct store_op op; /* ERR_NOT_FOUND when the application is gone. Setting `disabled` moves its
+                           unfinished deliveries to the dead letters, in steps */
+    struct endpoint *endpoint;
+    uint32_t number; /* of STORE_ENDPOINT_DELETE */
+};
+struct event_type_op {
+    struct store_op op;
+    struct event_type *type; /* version 0 creates: ERR_CONFLICT when the name exists */
+};
+struct key_op {
+    struct store_op op;
+    struct api_key key; /* revoke: key.id */
+};
+struct resend_op {
+    struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED; ERR_IN_FLIGHT: a manual attempt waits */
+    struct id message;
+    uint32_t endpoint;
+};
+struct dead_op {
+    struct store_op op;
+    enum { DEAD_REPLAY, DEAD_PURGE } verb;
+    uint32_t app;        /* all dead letters of an application … */
+    uint32_t endpoint;   /* … or, when not 0, of one endpoint */
+    struct id message;   /* not zero: this one alone (ERR_NOT_FOUND when it is not dead) */
+    struct wall since, until;         /* by the time of death; {0}: open */
+    struct span event_type;           /* empty: all */
+    struct id task;      /* out: the durable task that does it in steps; zero when done at once */
+    uint64_t count;      /* out: how many were done at once */
+};
+struct recover_op {
+    struct store_op op;
+    uint32_t endpoint;
+    struct wall since, until; /* by the message's time */
+    struct id task;           /* out */
+};
+struct expunge_op {
+    struct store_op op;
+    uint32_t app;
+    struct id message;
+};
+
+/* ---------------------------------------------------------------- reads */
+
+/* A snapshot: sees every operation whose `done` was called before it began. One thread uses it; at
+ * most READ_US_MAX long. */
+struct store_read;
+enum err store_read_begin(struct store *s, struct store_read **out) MUST_CHECK;
+/* Nulls the pointer. */
+void store_read_end(struct store_read **r);
+/* The transaction that the snapshot shows; comparable with handoff.txn. */
+uint64_t store_read_txn(const struct store_read *r);
+
+/* A page of a list. The cursor is exclusive; rows come in list order (newest first where the
+ * comment says so), `backward` pages towards the front and still returns rows in list order. */
+struct page {
+    unsigned limit; /* 1 … PAGE_MAX */
+    bool has_cursor;
+    struct id cursor;
+    bool backward;
+    bool ascending;            /* flips the list's default order */
+    struct wall before, after; /* {0}: open; `after` alone: the oldest page after it */
+};
+
+/* `ref` is an id with its prefix, or a uid. ERR_NOT_FOUND. */
+enum err store_app_get(struct store_read *r, const struct id *org, struct span ref,
+                       struct app **out) MUST_CHECK;
+enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct span ref,
+                            struct endpoint **out) MUST_CHECK;
+enum err store_endpoint_load(struct store_read *r, uint32_t number,
+                             struct endpoint **out) MUST_CHECK;
+enum err store_event_type_get(struct store_read *r, const struct id *org, struct span name,
+                              struct event_type **out) MUST_CHECK;
+/* By id or, for one with an eventId, by that. `content`: with the payload. */
+enum err store_message_get(struct store_read *r, uint32_t app_number, struct span ref, bool content,
+                           struct message **out) MUST_CHECK;
+/* By id alone, with the payload (dispatcher). */
+enum err store_message_load(struct store_read *r, const struct id *id,
+                            struct message **out) MUST_CHECK;
+enum err store_delivery_get(struct store_read *r, const struct id *message, uint32_t endpoint,
+                            struct delivery *out) MUST_CHECK;
+enum err store_attempt_get(struct store_read *r, const struct id *message, const struct id *attempt,
+                           bool content, struct attempt **out) MUST_CHECK;
+
+/* Lists fill `rows` (room for page->limit), set *count and *more (rows beyond this page in the
+ * page's direction). A list that stops early at READ_ROWS_MAX sets *more and *last, the id at which
+ * to continue, even when *count is 0. */
+struct page_result {
+    unsigned count;
+    bool more;
+    struct id last; /* the last row looked at */
+};
+/* By id, ascending by default. */
+enum err store_app_list(struct store_read *r, const struct id *org, const struct page *page,
+                        struct app **rows, struct page_result *result) MUST_CHECK;
+/* By id, descending by default. */
+enum err store_endpoint_list(struct store_read *r, uint32_t app_number, const struct page *page,
+                             struct endpoint **rows, struct page_result *result) MUST_CHECK;
+/* By name; `cursor_name` instead of page->cursor (empty: from the start). */
+enum err store_event_type_list(struct store_read *r, const struct id *org, const struct page *page,
+                               struct span cursor_name, bool with_archived,
+                               struct event_type **rows, struct page_result *result) MUST_CHECK;
+/* All keys, oldest first; *keys is malloc'ed. */
+enum err store_key_list(struct store_read *r, struct api_key **keys, size_t *count) MUST_CHECK;
+
+struct message_filter {
+    unsigned event_type_count;
+    const struct span *event_types; /* none: all */
+    struct span channel, tag;       /* empty: all */
+};
+/* Newest first. */
+enum err store_message_list(struct store_read *r, uint32_t app_number, const struct page *page,
+                            const struct message_filter *filter, bool content,
+                            struct message **rows, struct page_result *result) MUST_CHECK;
+
+struct attempt_filter {
+    int status;            /* -1: all; 0 success, 2 fail: the attempt's outcome */
+    unsigned status_class; /* 0: all; 100 … 500 */
+    uint32_t endpoint;     /* 0: all */
+    struct message_filter message;
+};
+/* Newest first. */
+enum err store_attempts_of_endpoint(struct store_read *r, uint32_t endpoint,
+                                    const struct page *page, const struct attempt_filter *filter,
+                                    bool content, struct attempt **rows,
+                                    struct page_result *result) MUST_CHECK;
+enum err store_attempts_of_message(struct store_read *r, const struct id *message,
+                                   const struct page *page, const struct attempt_filter *filter,
+                                   bool content, struct attempt **rows,
+                                   struct page_result *result) MUST_CHECK;
+/* Deliveries of a message by endpoint number, and of an endpoint by message, newest first.
+ * page->cursor is the endpoint's id in the first, the message's in the second. `states` is a bit
+ * set of 1 << enum delivery_state; 0: all. */
+enum err store_deliveries_of_message(struct store_read *r, const struct id *message,
+                                     const struct page *page, struct delivery *rows,
+                                     struct page_result *result) MUST_CHECK;
+enum err store_deliveries_of_endpoint(struct store_read *r, uint32_t endpoint,
+                                      const struct page *page, unsigned states,
+                                      const struct message_filter *filter, struct delivery *rows,
+                                      struct page_result *result) MUST_CHECK;
+
+struct dead_filter {
+    struct wall since, until;
+    struct span event_type;
+};
+/* Dead letters of one endpoint, newest message first. (An application's are merged from its
+ * endpoints by the caller.) */
+enum err store_dead_list(struct store_read *r, uint32_t endpoint, const struct page *page,
+                         const struct dead_filter *filter, struct delivery *rows,
+                         struct page_result *result) MUST_CHECK;
+
+/* Deliveries of an endpoint that are due, oldest first, from `from` on. Reads at most `max` rows
+ * with due <= now. *next_due is the due time of the first row behind those returned (WALL_NEVER:
+ * none, whatever its time). */
+struct due_row {
+    struct wall due;
+    struct id message;
+    uint16_t tries;
+    enum attempt_trigger trigger;
+};
+enum err store_due_page(struct store_read *r, uint32_t endpoint, struct wall from, struct wall now,
+                        struct due_row *rows, unsigned max, unsigned *count,
+                        struct wall *next_due) MUST_CHECK;
+/* Every endpoint that is not deleted with its first due time (WALL_NEVER: none), at start-up. */
+enum err store_each_endpoint(struct store_read *r,
+                             void (*each)(void *context, uint32_t number, struct wall first_due),
+                             void *context) MUST_CHECK;
+
+/* Background tasks (recover, replay, purge …). */
+struct task_info {
+    struct id id;
+    struct id org, app;
+    const char *kind; /* static text: "endpoint.recover", "dead_letter.replay", … */
+    bool finished;
+    uint64_t done; /* deliveries handled so far */
+    struct wall created, updated;
+};
+enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
+                        struct task_info *out) MUST_CHECK;
+
+/* The key with this hash, from memory; ERR_NOT_FOUND when unknown, revoked or expired. Any thread,
+ * no snapshot needed: every request asks. */
+enum err store_key_find(struct store *s, const uint8_t hash[32], struct api_key *out) MUST_CHECK;
+/* Whether any key exists; the organisation that keys get by default. */
+bool store_has_keys(struct store *s);
+struct id store_default_org(const struct store *s);
+
+/* Per endpoint, as of the last commit; any thread. */
+struct endpoint_counts {
+    uint64_t waiting, dead;
+};
+struct endpoint_counts store_endpoint_counts(struct store *s, uint32_t endpoint);
+
+/* ---------------------------------------------------------------- care */
+
+struct store_stats {
+    struct counter accepted, accepted_bytes, replayed, conflicts, refused_busy, refused_full;
+    struct counter delivered, dead, waiting, dead_waiting; /* the last two are gauges */
+    struct counter expired, corrupt, commits;
+    struct histogram commit_us;   /* commit with its syncs */
+    struct histogram commit_rows; /* rows a commit */
+    struct counter map_used, map_size; /* bytes; gauges */
+};
+const struct store_stats *store_stats(const struct store *s);
+
+/* A consistent copy into an empty or missing directory, while serving. Blocks the caller. */
+enum err store_backup(struct store *s, const char *dir) MUST_CHECK;
+
+struct check_report {
+    uint64_t messages, deliveries, attempts, dead, endpoints, index_entries;
+    uint64_t errors;
+};
+/* Verifies every record and every index against every other; each finding goes to `say`. The store
+ * is open and not started. */
+enum err store_check(struct store *s, void (*say)(void *context, const char *finding),
+                     void *context, struct check_report *report) MUST_CHECK;
+
+#endif
