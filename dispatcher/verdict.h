@@ -1,0 +1,38 @@
+/* What an attempt's result means. Pure. */
+#ifndef DISPATCHER_VERDICT_H
+#define DISPATCHER_VERDICT_H
+
+#include "base/option.h"
+#include "store/store.h"
+
+struct result {
+    enum attempt_class outcome;
+    uint16_t status;
+    int64_t retry_after_us; /* of the response, from its end; -1: none or unreadable */
+};
+
+struct verdict {
+    int what;                    /* OUTCOME_DELIVERED, OUTCOME_RETRY, OUTCOME_DEAD of outcome_op */
+    struct wall retry_at;        /* of OUTCOME_RETRY */
+    enum delivery_reason reason; /* of OUTCOME_DEAD */
+    bool disable;                /* 410: the endpoint is gone */
+    bool slow_down;              /* 429, 502, 503, 504 and timeouts: the endpoint wants less */
+    struct wall not_before;      /* 429 and 503 with Retry-After: the whole endpoint rests until then;
+                                    {0}: no rest */
+};
+
+/* `tries`: scheduled attempts made, this one included (0 for a manual attempt, which is never
+ * retried). `unit` is a random number in [0, 1). A 410 is OUTCOME_DEAD with REASON_ENDPOINT_DISABLED. */
+struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger, unsigned tries,
+                          const struct durations *schedule, double jitter, double unit,
+                          struct wall ended);
+
+/* delay = step - jitter * unit * (step - previous step), for the retry after `tries` attempts
+ * (1 … schedule->count). Never over the step. */
+int64_t retry_delay(const struct durations *schedule, unsigned tries, double jitter, double unit);
+
+/* Retry-After, RFC 9110 section 10.2.3: seconds, or an HTTP-date of any of the three forms, judged
+ * against `now`. Capped at RETRY_AFTER_MAX_S; a date in the past is 0; -1 when unreadable. */
+int64_t retry_after_parse(struct span value, struct wall now);
+
+#endif
