@@ -185,17 +185,19 @@ struct dead_op {
     enum { DEAD_REPLAY, DEAD_PURGE } verb;
     uint32_t app;        /* all dead letters of an application … */
     uint32_t endpoint;   /* … or, when not 0, of one endpoint */
-    struct id message;   /* not zero: this one alone (ERR_NOT_FOUND when it is not dead) */
-    struct wall since, until;         /* by the time of death; {0}: open */
-    struct span event_type;           /* empty: all */
-    struct id task;      /* out: the durable task that does it in steps; zero when done at once */
-    uint64_t count;      /* out: how many were done at once */
+    const struct id *messages; /* these alone, of `endpoint`, at once and without a task: those that
+                                  are not dead are skipped, ERR_NOT_FOUND when none is */
+    unsigned message_count;    /* 0: by the filter below; at most PAGE_MAX */
+    struct wall since, until;  /* by the time of death; {0}: open */
+    struct span event_type;    /* empty: all */
+    struct id task; /* in, with message_count 0: the id (id_random) of the durable task that does it
+                       in steps, chosen by the submitter because the answer is rendered before */
 };
 struct recover_op {
     struct store_op op;
     uint32_t endpoint;
     struct wall since, until; /* by the message's time */
-    struct id task;           /* out */
+    struct id task;           /* in: the id (id_random) of the durable task, as in dead_op */
 };
 struct expunge_op {
     struct store_op op;
