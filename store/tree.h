@@ -35,14 +35,14 @@ enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
     TREE_LIST(TREE_ENUM)
 #undef TREE_ENUM
-    TREE_COUNT
+    TREES
 };
 
 #define STORE_FORMAT 1
 
 struct env {
     MDB_env *mdb;
-    MDB_dbi tree[TREE_COUNT];
+    MDB_dbi tree[TREES];
     int lock_fd; /* <dir>/lock, held with flock while the environment is open */
 };
 
