@@ -9,6 +9,6 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets
-#pragma GCC poison gmtime localtime ctime asctime atoi atol atoll alloca
+#pragma GCC poison gmtime localtime ctime asctime atoi atol atoll
 
 #endif

@@ -1,0 +1,124 @@
+/* Life and names of the store's nouns. */
+#include "store/model.h"
+
+#include <assert.h>
+#include <openssl/crypto.h>
+
+void app_free(struct app **app)
+{
+    if (*app)
+        free((*app)->block);
+    free(*app);
+    *app = NULL;
+}
+
+void endpoint_free(struct endpoint **endpoint)
+{
+    struct endpoint *e = *endpoint;
+    if (e) {
+        OPENSSL_cleanse(e->keys, sizeof e->keys);
+        free(e->block);
+    }
+    free(e);
+    *endpoint = NULL;
+}
+
+void event_type_free(struct event_type **type)
+{
+    if (*type)
+        free((*type)->block);
+    free(*type);
+    *type = NULL;
+}
+
+void attempt_free(struct attempt **attempt)
+{
+    if (*attempt)
+        free((*attempt)->block);
+    free(*attempt);
+    *attempt = NULL;
+}
+
+struct message *message_new(void)
+{
+    struct message *m = calloc(1, sizeof *m);
+    if (m)
+        atomic_init(&m->refs, 1);
+    return m;
+}
+
+struct message *message_ref(struct message *m)
+{
+    unsigned before = atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+    return m;
+}
+
+void message_unref(struct message **m)
+{
+    struct message *gone = *m;
+    *m = NULL;
+    if (!gone)
+        return;
+    /* Release: whatever this thread did with the message happens before its end; acquire: the last
+     * holder sees that of all others. */
+    unsigned before = atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    free(gone->block);
+    free(gone);
+}
+
+const char *delivery_state_name(enum delivery_state s)
+{
+    switch (s) {
+    case DELIVERY_SCHEDULED: return "scheduled";
+    case DELIVERY_RETRYING: return "retrying";
+    case DELIVERY_DELIVERED: return "delivered";
+    case DELIVERY_DEAD: return "dead";
+    case DELIVERY_CANCELED: return "canceled";
+    case DELIVERY_NONE: return "none";
+    }
+    return "unknown";
+}
+
+const char *delivery_reason_name(enum delivery_reason r)
+{
+    switch (r) {
+    case REASON_NONE: return "";
+    case REASON_EXHAUSTED: return "exhausted";
+    case REASON_ENDPOINT_DISABLED: return "endpoint_disabled";
+    case REASON_ENDPOINT_DELETED: return "endpoint_deleted";
+    case REASON_MESSAGE_EXPIRED: return "message_expired";
+    case REASON_MESSAGE_EXPUNGED: return "message_expunged";
+    case REASON_UNREADABLE: return "unreadable";
+    case REASON_CANCELED: return "canceled";
+    }
+    return "unknown";
+}
+
+static const struct {
+    const char *name, *text;
+} classes[] = {
+    [ATTEMPT_SUCCESS] = {"success", "The endpoint accepted the message."},
+    [ATTEMPT_STATUS] = {"status", "The endpoint answered with a status that is not a success."},
+    [ATTEMPT_REFUSED] = {"refused", "The connection was refused or closed before a response."},
+    [ATTEMPT_TIMEOUT] = {"timeout", "The endpoint did not answer in time."},
+    [ATTEMPT_DNS] = {"dns", "The host name of the endpoint did not resolve."},
+    [ATTEMPT_TLS] = {"tls", "The TLS handshake failed or the certificate is not valid."},
+    [ATTEMPT_BLOCKED] = {"blocked", "The endpoint's address is not allowed."},
+    [ATTEMPT_PROTOCOL] = {"protocol", "The response was not valid HTTP, or too large."},
+    [ATTEMPT_INTERNAL] = {"internal", "The attempt failed on our side."},
+};
+
+const char *attempt_class_name(enum attempt_class c)
+{
+    return (size_t)c < sizeof classes / sizeof classes[0] ? classes[c].name : "unknown";
+}
+
+const char *attempt_class_text(enum attempt_class c)
+{
+    return (size_t)c < sizeof classes / sizeof classes[0] ? classes[c].text : "Unknown.";
+}

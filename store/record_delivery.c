@@ -1,0 +1,182 @@
+/* Deliveries and what is written with each outcome: due rows, attempts, dead letters, counters.
+ *
+ * Invariant: a delivery's record has one size whatever its state, so that LMDB rewrites it in
+ * place. */
+#include "store/codec.h"
+#include "store/record.h"
+
+/* On disk: append only. */
+enum { TAG_URL = 1, TAG_RESPONSE };
+enum { TAG_EVENT_TYPE = 1 };
+
+void record_delivery_encode(const struct delivery *d, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u8(out, (uint8_t)d->state);
+    buf_u8(out, (uint8_t)d->reason);
+    buf_u16(out, d->tries);
+    buf_u16(out, d->last_status);
+    codec_wall(out, d->created);
+    codec_wall(out, d->due);
+    codec_wall(out, d->finished);
+    codec_wall(out, d->manual_due);
+    codec_id(out, &d->last_attempt);
+    codec_end(out, start);
+}
+
+enum err record_delivery_decode(struct span in, struct delivery *out)
+{
+    *out = (struct delivery){0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->state = codec_read_below(&r, DELIVERY_NONE + 1);
+    out->reason = codec_read_below(&r, REASON_CANCELED + 1);
+    out->tries = read_u16(&r);
+    out->last_status = read_u16(&r);
+    out->created = codec_read_wall(&r);
+    out->due = codec_read_wall(&r);
+    out->finished = codec_read_wall(&r);
+    out->manual_due = codec_read_wall(&r);
+    out->last_attempt = codec_read_id(&r);
+    return codec_finished(&r);
+}
+
+void record_due_encode(uint16_t tries, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u16(out, tries);
+    codec_end(out, start);
+}
+
+enum err record_due_decode(struct span in, uint16_t *tries)
+{
+    *tries = 0;
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    *tries = read_u16(&r);
+    return codec_finished(&r);
+}
+
+static void encode_span_of_time(struct buf *out, int64_t us)
+{
+    codec_varint(out, us > 0 ? (uint64_t)us : 0);
+}
+
+static int64_t read_span_of_time(struct reader *r)
+{
+    uint64_t us = codec_read_varint(r);
+    if (us > INT64_MAX)
+        r->failed = true;
+    return r->failed ? 0 : (int64_t)us;
+}
+
+void record_attempt_encode(const struct attempt *a, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, &a->endpoint);
+    buf_u32(out, a->endpoint_number);
+    codec_wall(out, a->started);
+    buf_u8(out, (uint8_t)a->outcome);
+    buf_u8(out, (uint8_t)a->trigger);
+    buf_u16(out, a->status);
+    buf_u16(out, a->number);
+    encode_span_of_time(out, a->duration_us);
+    encode_span_of_time(out, a->queued_us);
+    encode_span_of_time(out, a->dns_us);
+    encode_span_of_time(out, a->connect_us);
+    encode_span_of_time(out, a->tls_us);
+    encode_span_of_time(out, a->first_byte_us);
+    codec_field(out, TAG_URL, a->url);
+    codec_field(out, TAG_RESPONSE, a->response);
+    codec_end(out, start);
+}
+
+enum err record_attempt_decode(struct span in, bool content, struct attempt **out)
+{
+    *out = NULL;
+    struct reader r;
+    void *block;
+    enum err e = codec_copy(in, sizeof(struct attempt), &block, &r);
+    if (e)
+        return e;
+    struct attempt *a = block;
+    a->endpoint = codec_read_id(&r);
+    a->endpoint_number = read_u32(&r);
+    a->started = codec_read_wall(&r);
+    a->outcome = codec_read_below(&r, ATTEMPT_INTERNAL + 1);
+    a->trigger = codec_read_below(&r, TRIGGER_MANUAL + 1);
+    a->status = read_u16(&r);
+    a->number = read_u16(&r);
+    a->duration_us = read_span_of_time(&r);
+    a->queued_us = read_span_of_time(&r);
+    a->dns_us = read_span_of_time(&r);
+    a->connect_us = read_span_of_time(&r);
+    a->tls_us = read_span_of_time(&r);
+    a->first_byte_us = read_span_of_time(&r);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        if (f.tag == TAG_URL)
+            a->url = f.value;
+        else if (f.tag != TAG_RESPONSE)
+            r.failed = true;
+        else if (content)
+            a->response = f.value;
+    }
+    e = codec_finished(&r);
+    if (e)
+        attempt_free(&a);
+    *out = a;
+    return e;
+}
+
+void record_dead_encode(const struct dead_record *d, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_wall(out, d->died);
+    buf_u8(out, (uint8_t)d->reason);
+    codec_field(out, TAG_EVENT_TYPE, d->event_type);
+    codec_end(out, start);
+}
+
+enum err record_dead_decode(struct span in, struct dead_record *out)
+{
+    *out = (struct dead_record){0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->died = codec_read_wall(&r);
+    out->reason = codec_read_below(&r, REASON_CANCELED + 1);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        if (f.tag == TAG_EVENT_TYPE)
+            out->event_type = f.value;
+        else
+            r.failed = true;
+    }
+    return codec_finished(&r);
+}
+
+void record_count_encode(const struct endpoint_counts *c, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u64(out, c->waiting);
+    buf_u64(out, c->dead);
+    codec_end(out, start);
+}
+
+enum err record_count_decode(struct span in, struct endpoint_counts *out)
+{
+    *out = (struct endpoint_counts){0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->waiting = read_u64(&r);
+    out->dead = read_u64(&r);
+    return codec_finished(&r);
+}

@@ -1,0 +1,315 @@
+/* What people configure: applications, endpoints, event types and API keys. These change rarely, so
+ * clarity goes before bytes. Identity stands in the record as well as in the key, so that `check`
+ * can compare them.
+ *
+ * Invariant: a signing key is on disk only in its sealed form, bound to its endpoint's id. */
+#include "store/codec.h"
+#include "store/record.h"
+#include "store/vault.h"
+
+#include <openssl/crypto.h>
+
+/* On disk: append only, each. */
+enum { APP_UID = 1, APP_NAME, APP_METADATA };
+enum {
+    ENDPOINT_UID = 1,
+    ENDPOINT_URL,
+    ENDPOINT_DESCRIPTION,
+    ENDPOINT_REASON,
+    ENDPOINT_FILTER,
+    ENDPOINT_CHANNEL,
+    ENDPOINT_METADATA,
+    ENDPOINT_HEADERS,
+    ENDPOINT_KEY,
+};
+enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS };
+enum { TYPE_ARCHIVED = 1, TYPE_DEPRECATED = 2, TYPE_FLAGS_END = 4 };
+enum { KEY_NAME = 1 };
+
+#define SEALED_MAX 1024 /* a signing key, its nonce and its tag are under 200 bytes */
+
+void record_app_encode(const struct app *a, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, &a->id);
+    buf_u32(out, a->number);
+    codec_id(out, &a->org);
+    buf_u64(out, a->version);
+    codec_wall(out, a->created);
+    codec_wall(out, a->updated);
+    buf_u64(out, (uint64_t)a->throttle_rate);
+    codec_field(out, APP_UID, a->uid);
+    codec_field(out, APP_NAME, a->name);
+    codec_field(out, APP_METADATA, a->metadata);
+    codec_end(out, start);
+}
+
+enum err record_app_decode(struct span in, struct app **out)
+{
+    *out = NULL;
+    struct reader r;
+    void *block;
+    enum err e = codec_copy(in, sizeof(struct app), &block, &r);
+    if (e)
+        return e;
+    struct app *a = block;
+    a->id = codec_read_id(&r);
+    a->number = read_u32(&r);
+    a->org = codec_read_id(&r);
+    a->version = read_u64(&r);
+    a->created = codec_read_wall(&r);
+    a->updated = codec_read_wall(&r);
+    a->throttle_rate = (int64_t)read_u64(&r);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        switch (f.tag) {
+        case APP_UID: a->uid = f.value; break;
+        case APP_NAME: a->name = f.value; break;
+        case APP_METADATA: a->metadata = f.value; break;
+        default: r.failed = true;
+        }
+    }
+    e = codec_finished(&r);
+    if (e)
+        app_free(&a);
+    *out = a;
+    return e;
+}
+
+/* kind | expires | sealed bytes */
+static void encode_key(const struct endpoint *e, const struct signing_key *key,
+                       const struct vault *v, struct buf *out)
+{
+    struct buf value;
+    buf_init(&value, SEALED_MAX);
+    buf_u8(&value, (uint8_t)key->kind);
+    codec_wall(&value, key->expires);
+    vault_seal(v, span_of(e->id.b, ID_BYTES), span_of(key->bytes, key->len), &value);
+    if (value.failed)
+        out->failed = true;
+    else
+        codec_field(out, ENDPOINT_KEY, buf_view(&value));
+    buf_free(&value);
+}
+
+static enum err decode_key(struct span value, const struct vault *v, struct endpoint *e)
+{
+    if (e->key_count == SIGNING_KEYS_MAX)
+        return ERR_CORRUPT;
+    struct reader r = reader_of(value);
+    struct signing_key *key = &e->keys[e->key_count];
+    key->kind = codec_read_below(&r, KEY_ED25519 + 1);
+    key->expires = codec_read_wall(&r);
+    struct span sealed = read_rest(&r);
+    if (r.failed)
+        return ERR_CORRUPT;
+    struct buf plain;
+    buf_init(&plain, SIGNING_KEY_MAX);
+    enum err err = vault_open(v, span_of(e->id.b, ID_BYTES), sealed, &plain);
+    if (!err && plain.len == 0)
+        err = ERR_CORRUPT;
+    if (!err) {
+        memcpy(key->bytes, plain.ptr, plain.len);
+        key->len = plain.len;
+        e->key_count++;
+    }
+    if (plain.ptr)
+        OPENSSL_cleanse(plain.ptr, plain.cap);
+    buf_free(&plain);
+    return err;
+}
+
+void record_endpoint_encode(const struct endpoint *e, const struct vault *v, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u16(out, (uint16_t)e->filter_count);
+    codec_id(out, &e->id);
+    buf_u32(out, e->number);
+    codec_id(out, &e->app);
+    buf_u32(out, e->app_number);
+    codec_id(out, &e->org);
+    buf_u64(out, e->version);
+    codec_wall(out, e->created);
+    codec_wall(out, e->updated);
+    buf_u64(out, (uint64_t)e->user_version);
+    buf_u8(out, e->disabled);
+    buf_u64(out, (uint64_t)e->throttle_rate);
+    codec_field(out, ENDPOINT_UID, e->uid);
+    codec_field(out, ENDPOINT_URL, e->url);
+    codec_field(out, ENDPOINT_DESCRIPTION, e->description);
+    codec_field(out, ENDPOINT_REASON, e->disabled_reason);
+    for (unsigned i = 0; i < e->filter_count; i++)
+        codec_field(out, ENDPOINT_FILTER, e->filters[i]);
+    for (unsigned i = 0; i < e->channel_count; i++)
+        codec_field(out, ENDPOINT_CHANNEL, e->channels[i]);
+    codec_field(out, ENDPOINT_METADATA, e->metadata);
+    codec_field(out, ENDPOINT_HEADERS, e->headers);
+    for (unsigned i = 0; i < e->key_count; i++)
+        encode_key(e, &e->keys[i], v, out);
+    codec_end(out, start);
+}
+
+static void decode_endpoint_fixed(struct reader *r, struct endpoint *e)
+{
+    e->id = codec_read_id(r);
+    e->number = read_u32(r);
+    e->app = codec_read_id(r);
+    e->app_number = read_u32(r);
+    e->org = codec_read_id(r);
+    e->version = read_u64(r);
+    e->created = codec_read_wall(r);
+    e->updated = codec_read_wall(r);
+    e->user_version = (int64_t)read_u64(r);
+    e->disabled = codec_read_below(r, 2) != 0;
+    e->throttle_rate = (int64_t)read_u64(r);
+}
+
+static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v,
+                                       struct endpoint *e, unsigned filters_max)
+{
+    struct codec_tagged f = {0};
+    enum err err = ERR_OK;
+    while (!err && codec_read_tagged(r, &f)) {
+        switch (f.tag) {
+        case ENDPOINT_UID: e->uid = f.value; break;
+        case ENDPOINT_URL: e->url = f.value; break;
+        case ENDPOINT_DESCRIPTION: e->description = f.value; break;
+        case ENDPOINT_REASON: e->disabled_reason = f.value; break;
+        case ENDPOINT_FILTER:
+            if (e->filter_count == filters_max)
+                return ERR_CORRUPT;
+            e->filters[e->filter_count++] = f.value;
+            break;
+        case ENDPOINT_CHANNEL:
+            if (e->channel_count == ENDPOINT_CHANNELS_MAX)
+                return ERR_CORRUPT;
+            e->channels[e->channel_count++] = f.value;
+            break;
+        case ENDPOINT_METADATA: e->metadata = f.value; break;
+        case ENDPOINT_HEADERS: e->headers = f.value; break;
+        case ENDPOINT_KEY: err = decode_key(f.value, v, e); break;
+        default: return ERR_CORRUPT;
+        }
+    }
+    if (!err)
+        err = codec_finished(r);
+    return !err && e->filter_count != filters_max ? ERR_CORRUPT : err;
+}
+
+enum err record_endpoint_decode(struct span in, const struct vault *v, struct endpoint **out)
+{
+    *out = NULL;
+    struct reader r;
+    enum err err = codec_open(in, &r);
+    if (err)
+        return err;
+    unsigned filters_max = read_u16(&r);
+    if (r.failed || filters_max > ENDPOINT_FILTERS_MAX)
+        return ERR_CORRUPT;
+
+    void *block;
+    size_t head = sizeof(struct endpoint) + filters_max * sizeof(struct span);
+    err = codec_copy(in, head, &block, &r);
+    if (err)
+        return err;
+    struct endpoint *e = block;
+    e->filters = filters_max > 0 ? (struct span *)(e + 1) : NULL;
+    (void)read_u16(&r);
+    decode_endpoint_fixed(&r, e);
+    err = decode_endpoint_tagged(&r, v, e, filters_max);
+    if (err)
+        endpoint_free(&e);
+    *out = e;
+    return err;
+}
+
+void record_event_type_encode(const struct event_type *t, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, &t->org);
+    buf_u64(out, t->version);
+    codec_wall(out, t->created);
+    codec_wall(out, t->updated);
+    buf_u8(out, (uint8_t)((t->archived ? TYPE_ARCHIVED : 0) |
+                          (t->deprecated ? TYPE_DEPRECATED : 0)));
+    codec_field(out, TYPE_NAME, t->name);
+    codec_field(out, TYPE_DESCRIPTION, t->description);
+    codec_field(out, TYPE_GROUP, t->group_name);
+    codec_field(out, TYPE_FLAG, t->feature_flag);
+    codec_field(out, TYPE_SCHEMAS, t->schemas);
+    codec_end(out, start);
+}
+
+enum err record_event_type_decode(struct span in, struct event_type **out)
+{
+    *out = NULL;
+    struct reader r;
+    void *block;
+    enum err e = codec_copy(in, sizeof(struct event_type), &block, &r);
+    if (e)
+        return e;
+    struct event_type *t = block;
+    t->org = codec_read_id(&r);
+    t->version = read_u64(&r);
+    t->created = codec_read_wall(&r);
+    t->updated = codec_read_wall(&r);
+    uint8_t flags = codec_read_below(&r, TYPE_FLAGS_END);
+    t->archived = (flags & TYPE_ARCHIVED) != 0;
+    t->deprecated = (flags & TYPE_DEPRECATED) != 0;
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        switch (f.tag) {
+        case TYPE_NAME: t->name = f.value; break;
+        case TYPE_DESCRIPTION: t->description = f.value; break;
+        case TYPE_GROUP: t->group_name = f.value; break;
+        case TYPE_FLAG: t->feature_flag = f.value; break;
+        case TYPE_SCHEMAS: t->schemas = f.value; break;
+        default: r.failed = true;
+        }
+    }
+    e = codec_finished(&r);
+    if (e)
+        event_type_free(&t);
+    *out = t;
+    return e;
+}
+
+void record_key_encode(const struct api_key *k, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, &k->id);
+    buf_bytes(out, k->hash, sizeof k->hash);
+    codec_id(out, &k->org);
+    buf_u8(out, (uint8_t)k->scope);
+    codec_id(out, &k->app);
+    codec_wall(out, k->created);
+    codec_wall(out, k->expires);
+    codec_field(out, KEY_NAME, span_of(k->name, strnlen(k->name, sizeof k->name - 1)));
+    codec_end(out, start);
+}
+
+enum err record_key_decode(struct span in, struct api_key *out)
+{
+    *out = (struct api_key){0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->id = codec_read_id(&r);
+    struct span hash = read_span(&r, sizeof out->hash);
+    if (hash.len == sizeof out->hash)
+        memcpy(out->hash, hash.ptr, hash.len);
+    out->org = codec_read_id(&r);
+    out->scope = codec_read_below(&r, SCOPE_APP + 1);
+    out->app = codec_read_id(&r);
+    out->created = codec_read_wall(&r);
+    out->expires = codec_read_wall(&r);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        if (f.tag == KEY_NAME && f.value.len < sizeof out->name)
+            memcpy(out->name, f.value.ptr, f.value.len);
+        else
+            r.failed = true;
+    }
+    return codec_finished(&r);
+}
