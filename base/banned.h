@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#undef alloca /* a macro in glibc; poisoning a macro warns */
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets
 #pragma GCC poison gmtime localtime ctime asctime atoi atol atoll
 

@@ -1,0 +1,141 @@
+/* Digests from OpenSSL, fast hashes from xxhash (inlined, so that no library is needed at run time),
+ * and base64.
+ *
+ * A digest of OpenSSL fails only without memory or without the algorithm; neither can be answered
+ * sensibly by a caller that signs or compares, so the process stops. */
+#include "base/hash.h"
+
+#include "base/rand.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <pthread.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static const void *bytes_of(struct span s)
+{
+    return s.ptr ? s.ptr : "";
+}
+
+void hash_sha256(struct span data, uint8_t out[SHA256_BYTES])
+{
+    if (!SHA256(bytes_of(data), data.len, out))
+        abort();
+}
+
+void hash_hmac_sha256(struct span key, struct span data, uint8_t out[SHA256_BYTES])
+{
+    unsigned len = SHA256_BYTES;
+
+    if (!HMAC(EVP_sha256(), bytes_of(key), (int)key.len, bytes_of(data), data.len, out, &len))
+        abort();
+}
+
+uint32_t hash_checksum(struct span data)
+{
+    return (uint32_t)XXH3_64bits(bytes_of(data), data.len);
+}
+
+static uint64_t table_seed;
+
+static void make_table_seed(void)
+{
+    rand_bytes(&table_seed, sizeof table_seed);
+}
+
+uint64_t hash_table(struct span data)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_table_seed);
+    return XXH3_64bits_withSeed(bytes_of(data), data.len, table_seed);
+}
+
+void hash_128(struct span data, uint8_t out[16])
+{
+    XXH128_canonical_t canonical;
+
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes_of(data), data.len));
+    memcpy(out, canonical.digest, 16);
+}
+
+bool hash_same(struct span a, struct span b)
+{
+    return a.len == b.len && CRYPTO_memcmp(bytes_of(a), bytes_of(b), a.len) == 0;
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_encode(struct span data, struct buf *out)
+{
+    const uint8_t *at = bytes_of(data);
+
+    if (!buf_reserve(out, (data.len + 2) / 3 * 4))
+        return;
+    for (size_t left = data.len; left > 0;) {
+        size_t taken = left < 3 ? left : 3;
+        uint32_t group = 0;
+        char text[4] = {'=', '=', '=', '='};
+        for (size_t i = 0; i < 3; i++)
+            group = group << 8 | (i < taken ? at[i] : 0U);
+        for (size_t i = 0; i <= taken; i++)
+            text[i] = base64_digits[group >> (18 - 6 * i) & 63];
+        buf_bytes(out, text, sizeof text);
+        at += taken;
+        left -= taken;
+    }
+}
+
+/* The value of a digit whose last two are `plus` and `slash`; -1 for none. */
+static int base64_value(char c, char plus, char slash)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == plus ? 62 : c == slash ? 63 : -1;
+}
+
+/* Text without padding. Bits behind the last byte must be zero, or two texts would mean one value. */
+static enum err decode(struct span text, char plus, char slash, struct buf *out)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+
+    if (text.len % 4 == 1)
+        return ERR_INVALID;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = base64_value(text.ptr[i], plus, slash);
+        if (value < 0)
+            return ERR_INVALID;
+        bits = bits << 6 | (uint32_t)value;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            buf_u8(out, (uint8_t)(bits >> have));
+            bits &= (1U << have) - 1;
+        }
+    }
+    return bits ? ERR_INVALID : ERR_OK;
+}
+
+enum err base64_decode(struct span text, struct buf *out)
+{
+    if (text.len % 4)
+        return ERR_INVALID;
+    for (int i = 0; i < 2 && text.len && text.ptr[text.len - 1] == '='; i++)
+        text.len--;
+    return decode(text, '+', '/', out);
+}
+
+enum err base64url_decode(struct span text, struct buf *out)
+{
+    return decode(text, '-', '_', out);
+}
