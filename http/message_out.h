@@ -7,5 +7,7 @@
 
 /* `content`: with the payload, otherwise `{}` (never absent: the SDKs' models require it). */
 void message_out(struct json_writer *w, const struct message *m, bool content);
+/* Its members alone, inside an object that the caller opened: for answers that add fields. */
+void message_out_members(struct json_writer *w, const struct message *m, bool content);
 
 #endif

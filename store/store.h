@@ -179,6 +179,8 @@ struct resend_op {
     struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED; ERR_IN_FLIGHT: a manual attempt waits */
     struct id message;
     uint32_t endpoint;
+    bool in_flight; /* in: an attempt is under way, so ERR_IN_FLIGHT, unless the idempotency key is
+                       known: a client that lost our answer asks again while its attempt runs */
 };
 struct dead_op {
     struct store_op op;
