@@ -1,0 +1,30 @@
+/* What stands behind `struct store`. Private to store/.
+ *
+ * Everything but the members marked below is set by store_open and constant until store_close. */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "store/index.h"
+#include "store/record.h"
+#include "store/table.h"
+#include "store/vault.h"
+
+struct writer; /* store/writer.h */
+
+struct store {
+    struct store_settings settings; /* dir and main_secret are copies; main_secret is wiped after
+                                       the vault was made */
+    struct env env;
+    struct vault *vault;
+    struct id org; /* the default organisation */
+
+    struct index *index;       /* as store/index.h says: the writer's part and the readers' part */
+    struct table *table;       /* as store/table.h says */
+    struct store_stats stats;  /* relaxed atomics: the writer adds, anyone reads */
+    struct writer *writer;     /* the thread and its inbox, from store_open to store_close */
+};
+
+/* store_key_find, store_has_keys, store_default_org, store_endpoint_counts and store_stats are in
+ * store/store.c; every other read is in the files of its noun. */
+
+#endif
