@@ -22,7 +22,11 @@ struct json_error {
     size_t at;        /* offset in the input */
 };
 
-/* The whole input is one value and nothing else but white space. */
+/* Open containers are one bit each of a word. */
+#define JSON_SCAN_DEPTH 64
+
+/* The whole input is one value and nothing else but white space. depth_max is at most
+ * JSON_SCAN_DEPTH (asserted). ERR_INVALID fills *error. */
 enum err json_check(struct span input, unsigned depth_max, struct json_value *out,
                     struct json_error *error) MUST_CHECK;
 
@@ -40,7 +44,8 @@ struct json_walk json_walk(struct json_value container);
 bool json_next(struct json_walk *w, struct span *name, struct json_value *item);
 
 /* The text of a string value, escapes decoded to UTF-8, appended to `out`. ERR_INVALID on a lone
- * surrogate or an escaped NUL, which no store or receiver handles well. */
+ * surrogate or an escaped NUL, which no store or receiver handles well, and on another type;
+ * ERR_TOO_LARGE when the buffer failed. */
 enum err json_string(struct json_value value, struct buf *out) MUST_CHECK;
 /* The text of a string value without escapes, borrowed; ERR_INVALID when it has any. */
 enum err json_plain(struct json_value value, struct span *out) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* JSON going out: a tiny writer over a buf that owns commas and asserts nesting.
- * Sticky error in the buf. Strings must be UTF-8; they are escaped as RFC 8259 section 7 asks. */
+ * Sticky error in the buf. Strings are escaped as RFC 8259 section 7 asks; a byte that is not part
+ * of well-formed UTF-8 becomes U+FFFD, so that what a peer sent cannot break an answer. */
 #ifndef BASE_JSON_WRITER_H
 #define BASE_JSON_WRITER_H
 
