@@ -1,0 +1,336 @@
+/* The environment: one LMDB file, one process, a fixed set of trees, and the only code that builds
+ * or takes apart a key.
+ *
+ * Commits are synchronous (no NOSYNC, no NOMETASYNC, no WRITEMAP): a 202 rests on that. Snapshots are
+ * not bound to threads (NOTLS), and reading ahead is off because the file is read at random.
+ *
+ * The data lock is a file of its own: LMDB by itself lets a second process in, which would keep its
+ * own tables and hand the same delivery out twice. */
+#include "store/tree.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Snapshots at once: HTTP threads, dispatchers, backup and check, with room to spare. */
+#define READERS_MAX 510
+/* The index keeps some trees of its own beside those of TREE_LIST. */
+#define TREES_MAX (TREES + 64)
+
+enum err env_err(int rc, const char *what)
+{
+    switch (rc) {
+    case MDB_SUCCESS: return ERR_OK;
+    case MDB_NOTFOUND: return ERR_NOT_FOUND;
+    case MDB_KEYEXIST: return ERR_CONFLICT;
+    default: break;
+    }
+    log_error("store", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("error", mdb_strerror(rc)),
+              LOG_END);
+    switch (rc) {
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT: return ERR_FULL;
+    case ENOMEM: return ERR_NO_MEMORY;
+    case MDB_READERS_FULL: return ERR_BUSY;
+    case MDB_VERSION_MISMATCH: return ERR_VERSION;
+    default: return ERR_IO;
+    }
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+static enum err system_failed(const char *what, const char *path)
+{
+    log_error("store", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("path", path),
+              LOG_TEXT_FIELD("error", strerror(errno)), LOG_END);
+    return ERR_IO;
+}
+
+static enum err take_lock(struct env *env, const char *dir)
+{
+    char path[4096];
+    int len = snprintf(path, sizeof path, "%s/lock", dir);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return ERR_INVALID;
+    env->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (env->lock_fd < 0)
+        return system_failed("open", path);
+    if (flock(env->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return ERR_OK;
+    if (errno != EWOULDBLOCK)
+        return system_failed("lock", path);
+    log_error("another process uses this data directory; stop it, or name another one",
+              LOG_TEXT_FIELD("data", dir), LOG_END);
+    return ERR_LOCKED;
+}
+
+static enum err check_format(struct env *env, MDB_txn *txn)
+{
+    struct span key = SPAN(META_FORMAT), value;
+    enum err e = tree_get(env, txn, TREE_META, key, &value);
+    if (e == ERR_NOT_FOUND) {
+        static const uint8_t format[4] = {0, 0, 0, STORE_FORMAT};
+        return tree_put(env, txn, TREE_META, key, span_of(format, sizeof format), 0);
+    }
+    if (e)
+        return e;
+    struct reader r = reader_of(value);
+    uint32_t format = read_u32(&r);
+    if (r.failed || format == 0)
+        return ERR_CORRUPT;
+    if (format > STORE_FORMAT) {
+        log_error("the data was written by a newer version; start that one",
+                  LOG_INT("format", format), LOG_INT("known", STORE_FORMAT), LOG_END);
+        return ERR_VERSION;
+    }
+    return ERR_OK;
+}
+
+static enum err open_trees(struct env *env)
+{
+#define TREE_NAME(name, text) text,
+    static const char *const names[TREES] = {TREE_LIST(TREE_NAME)};
+#undef TREE_NAME
+    MDB_txn *txn;
+    enum err e = env_err(mdb_txn_begin(env->mdb, NULL, 0, &txn), "begin");
+    if (e)
+        return e;
+    for (int t = 0; t < TREES && !e; t++)
+        e = env_err(mdb_dbi_open(txn, names[t], MDB_CREATE, &env->tree[t]), names[t]);
+    if (!e)
+        e = check_format(env, txn);
+    if (!e)
+        return env_err(mdb_txn_commit(txn), "commit");
+    mdb_txn_abort(txn);
+    return e;
+}
+
+static enum err open_environment(struct env *env, const char *dir, int64_t map_size)
+{
+    int rc = mdb_env_create(&env->mdb);
+    if (!rc)
+        rc = mdb_env_set_mapsize(env->mdb, (size_t)map_size);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(env->mdb, TREES_MAX);
+    if (!rc)
+        rc = mdb_env_set_maxreaders(env->mdb, READERS_MAX);
+    if (!rc)
+        rc = mdb_env_open(env->mdb, dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    return env_err(rc, "open the environment");
+}
+
+enum err env_open(struct env *env, const char *dir, int64_t map_size)
+{
+    *env = (struct env){.lock_fd = -1};
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        return system_failed("create", dir);
+    enum err e = take_lock(env, dir);
+    if (!e)
+        e = open_environment(env, dir, map_size);
+    if (!e)
+        e = open_trees(env);
+    if (e)
+        env_close(env);
+    return e;
+}
+
+void env_close(struct env *env)
+{
+    if (env->mdb)
+        mdb_env_close(env->mdb);
+    if (env->lock_fd >= 0)
+        close(env->lock_fd);
+    *env = (struct env){.lock_fd = -1};
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static MDB_val val_of(struct span s)
+{
+    return (MDB_val){s.len, (void *)s.ptr};
+}
+
+enum err tree_get(const struct env *env, MDB_txn *txn, enum tree t, struct span key,
+                  struct span *value)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(txn, env->tree[t], &k, &v);
+    if (rc)
+        return env_err(rc, "read");
+    *value = span_of(v.mv_data, v.mv_size);
+    return ERR_OK;
+}
+
+enum err tree_put(const struct env *env, MDB_txn *txn, enum tree t, struct span key,
+                  struct span value, unsigned flags)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    return env_err(mdb_put(txn, env->tree[t], &k, &v, flags), "write");
+}
+
+enum err tree_del(const struct env *env, MDB_txn *txn, enum tree t, struct span key)
+{
+    MDB_val k = val_of(key);
+    return env_err(mdb_del(txn, env->tree[t], &k, NULL), "delete");
+}
+
+enum err tree_cursor(const struct env *env, MDB_txn *txn, enum tree t, MDB_cursor **out)
+{
+    return env_err(mdb_cursor_open(txn, env->tree[t], out), "cursor");
+}
+
+enum err tree_walk(MDB_cursor *c, MDB_cursor_op op, struct span *key, struct span *value)
+{
+    MDB_val k = val_of(*key), v = {0};
+    int rc = mdb_cursor_get(c, &k, &v, op);
+    if (rc)
+        return env_err(rc, "walk");
+    *key = span_of(k.mv_data, k.mv_size);
+    *value = span_of(v.mv_data, v.mv_size);
+    return ERR_OK;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+static void add_bytes(struct treekey *k, const void *ptr, size_t len)
+{
+    assert(k->len + len <= TREE_KEY_MAX);
+    if (len)
+        memcpy(k->b + k->len, ptr, len);
+    k->len += len;
+}
+
+static void add_number(struct treekey *k, uint64_t v, size_t bytes)
+{
+    assert(k->len + bytes <= TREE_KEY_MAX);
+    for (size_t i = bytes; i > 0; i--)
+        k->b[k->len++] = (uint8_t)(v >> (8 * (i - 1)));
+}
+
+struct treekey key_id(const struct id *id)
+{
+    struct treekey k;
+    k.len = 0;
+    add_bytes(&k, id->b, ID_BYTES);
+    return k;
+}
+
+struct treekey key_number(uint32_t number)
+{
+    struct treekey k;
+    k.len = 0;
+    add_number(&k, number, 4);
+    return k;
+}
+
+struct treekey key_id_id(const struct id *a, const struct id *b)
+{
+    struct treekey k = key_id(a);
+    add_bytes(&k, b->b, ID_BYTES);
+    return k;
+}
+
+struct treekey key_id_text(const struct id *a, struct span text)
+{
+    struct treekey k = key_id(a);
+    add_bytes(&k, text.ptr, text.len);
+    return k;
+}
+
+struct treekey key_number_text(uint32_t a, struct span text)
+{
+    struct treekey k = key_number(a);
+    add_bytes(&k, text.ptr, text.len);
+    return k;
+}
+
+struct treekey key_number_id(uint32_t a, const struct id *b)
+{
+    struct treekey k = key_number(a);
+    add_bytes(&k, b->b, ID_BYTES);
+    return k;
+}
+
+struct treekey key_id_number(const struct id *a, uint32_t b)
+{
+    struct treekey k = key_id(a);
+    add_number(&k, b, 4);
+    return k;
+}
+
+struct treekey key_body(const struct id *message, uint16_t chunk)
+{
+    struct treekey k = key_id(message);
+    add_number(&k, chunk, 2);
+    return k;
+}
+
+struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *message,
+                       enum attempt_trigger trigger)
+{
+    assert(due.us >= 0);
+    struct treekey k = key_number(endpoint);
+    add_number(&k, (uint64_t)due.us, 8);
+    add_bytes(&k, message->b, ID_BYTES);
+    add_number(&k, trigger, 1);
+    return k;
+}
+
+static struct id read_id(struct reader *r)
+{
+    struct id id = {{0}};
+    struct span bytes = read_span(r, ID_BYTES);
+    if (bytes.len == ID_BYTES)
+        memcpy(id.b, bytes.ptr, ID_BYTES);
+    return id;
+}
+
+/* A moment in a key: never negative, so that its bytes order as numbers do. */
+static struct wall read_moment(struct reader *r)
+{
+    uint64_t us = read_u64(r);
+    if (us > INT64_MAX)
+        r->failed = true;
+    return (struct wall){r->failed ? 0 : (int64_t)us};
+}
+
+enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
+                       enum attempt_trigger *trigger)
+{
+    struct reader r = reader_of(key);
+    *endpoint = read_u32(&r);
+    *due = read_moment(&r);
+    *message = read_id(&r);
+    uint8_t how = read_u8(&r);
+    *trigger = how == TRIGGER_MANUAL ? TRIGGER_MANUAL : TRIGGER_SCHEDULED;
+    return r.failed || r.at != r.end || how > TRIGGER_MANUAL ? ERR_CORRUPT : ERR_OK;
+}
+
+struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what)
+{
+    assert(when.us >= 0);
+    struct treekey k;
+    k.len = 0;
+    add_number(&k, (uint64_t)when.us, 8);
+    add_number(&k, kind, 1);
+    add_bytes(&k, what.ptr, what.len);
+    return k;
+}
+
+enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,
+                          struct span *what)
+{
+    struct reader r = reader_of(key);
+    *when = read_moment(&r);
+    uint8_t k = read_u8(&r);
+    *kind = k <= EXPIRY_TASK ? (enum expiry_kind)k : EXPIRY_MESSAGE;
+    *what = read_rest(&r);
+    return r.failed || k > EXPIRY_TASK ? ERR_CORRUPT : ERR_OK;
+}
