@@ -11,6 +11,9 @@
  * Threads. One writer thread calls everything in the first part. Readers open a view from any
  * thread; opening and closing take a mutex for a moment, reading takes none.
  *
+ * A block of a run or a record of the tail that fails its checksum is reported once and passed over:
+ * its entries are lost, everything else goes on.
+ *
  * Invariants
  *   - an entry is in the tail or in a run, never in neither, in every committed state;
  *   - a view sees every entry committed before it was opened, once, until it expires;
@@ -29,6 +32,8 @@
 #define INDEX_TABLE_BYTES (8u * 1024 * 1024) /* one table in memory; two exist while one is written */
 #define INDEX_FILTER_BYTES_MAX (16u * 1024 * 1024)
 #define INDEX_MERGE_RUNS 8 /* this many runs of one level become one of the next */
+#define INDEX_LEVELS 3     /* a full run of the last level is a window that only expires */
+#define INDEX_TREES (3 + INDEX_LEVELS) /* named trees that index_open adds to the environment */
 
 /* On disk: append only. */
 enum index_family {
@@ -49,29 +54,36 @@ struct index;
 enum err index_open(MDB_env *env, MDB_txn *txn, struct index **out) MUST_CHECK;
 void index_close(struct index **ix);
 
-/* Adds an entry to the current batch; `get` and later views of the writer see it at once, readers
- * after index_committed. Key <= INDEX_KEY_MAX, value <= INDEX_VALUE_MAX (asserted). ERR_FULL when
- * both tables are full: the batch must not take more ingest until index_step made room. */
+/* Whether this many puts will find room: ask before the first put of an operation, so that none is
+ * left half done. */
+bool index_has_room(const struct index *ix, unsigned entries);
+/* Adds an entry to the current batch; index_get sees it at once, views after index_committed. Key
+ * 1 ... INDEX_KEY_MAX, value <= INDEX_VALUE_MAX (asserted). `expires` {0}: never. An entry that
+ * replaces another must not expire before it: which of the two is found in between is left open.
+ * ERR_FULL when both tables are full: the batch must not take more ingest until index_step made
+ * room. Not between index_flush and index_committed or index_aborted. */
 enum err index_put(struct index *ix, enum index_family family, struct span key, struct span value,
                    struct wall expires) MUST_CHECK;
 /* The newest live value of a key: the batch, the tables, then the runs by their filters.
  * ERR_NOT_FOUND. value has room for INDEX_VALUE_MAX bytes. */
 enum err index_get(struct index *ix, MDB_txn *txn, enum index_family family, struct span key,
                    struct wall now, uint8_t *value, size_t *value_len) MUST_CHECK;
-/* Before the commit: writes the batch's entries to the tail. */
+/* Before the commit, once: writes the batch's entries to the tail. */
 enum err index_flush(struct index *ix, MDB_txn *txn) MUST_CHECK;
 /* After the commit, or instead of it: publishes, or forgets, the batch and the step. */
 void index_committed(struct index *ix);
 void index_aborted(struct index *ix);
-/* At most `rows` rows of background work: writing a full table out, merging, dropping expired runs.
- * *more: there is more to do now. Call it in every batch. */
+/* Background work that costs about as much as writing `rows` small rows: writing a full table out,
+ * merging, dropping expired runs. *more: there is more to do now. Call it in every batch. On an
+ * error abort the transaction; the work is done again. */
 enum err index_step(struct index *ix, MDB_txn *txn, struct wall now, unsigned rows,
                     bool *more) MUST_CHECK;
 
 /* ------------------------------------------------ the readers' part */
 
 /* A view pins the tables and runs of one moment. Open the view BEFORE the read transaction that it
- * is used with: what has left memory by then is in that transaction. Any thread. */
+ * is used with, and close it after that: what has left memory by then is in that transaction, and no
+ * row of a pinned run is removed. Any thread. All views are closed before index_close (asserted). */
 struct index_view;
 struct index_view *index_view_open(struct index *ix); /* NULL: out of memory */
 void index_view_close(struct index_view **view);
@@ -88,8 +100,10 @@ struct index_cursor;
 enum err index_cursor_open(struct index_view *view, MDB_txn *txn, enum index_family family,
                            struct span prefix, struct span start, bool backward,
                            struct index_cursor **out) MUST_CHECK;
-/* ERR_NOT_FOUND at the end. The spans are valid until the next call. */
+/* The next key, of those alive when the cursor was opened. ERR_NOT_FOUND at the end. The spans are valid until the next
+ * call, in a write transaction until the next write. */
 enum err index_cursor_next(struct index_cursor *c, struct span *key, struct span *value) MUST_CHECK;
+/* Before the view is closed, and before a write transaction ends. */
 void index_cursor_close(struct index_cursor **c);
 
 /* Verifies tail, runs, directory and filters against each other; findings to `say`. Entries seen in
