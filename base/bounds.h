@@ -10,6 +10,10 @@
 #define MESSAGE_BODY_MAX (1024 * 1024)
 #define BATCH_BODY_MAX (16 * 1024 * 1024)
 #define ADMIN_BODY_MAX (256 * 1024)
+#define REQUEST_BYTES_MAX (64 * 1024 * 1024) /* request bodies in memory, in all: then 503 */
+#define REQUEST_MEMORY_MAX (1024 * 1024) /* what one handler may allocate beside its body */
+#define KEEP_ALIVE_S 75            /* an idle connection; clients' pools give up after 5 to 60 s */
+#define REPLY_SEND_S 120           /* for a client to read its reply */
 #define JSON_DEPTH_MAX 64          /* real events nest under 10; a parser's stack must not be the client's */
 #define REPLY_MAX (32 * 1024 * 1024) /* a page of 250 messages with payload is cut to fit */
 
