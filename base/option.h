@@ -1,13 +1,16 @@
 /* Options from one table: command line, environment and file, in this order of precedence.
  *
  * `--name value`, `--name=value`, `SUREHOOK_NAME` (dashes become underscores) and lines
- * `name = value` (# begins a comment, white space around both trimmed) in the file named by the
- * option `config`. An unknown key or an impossible value is an error that names the key, its source
- * and the rule. The table also prints --help and the reference in docs/. */
+ * `name = value` (white space around both trimmed; # at the start of a line or behind white space
+ * begins a comment) in the file named by the option `config`. An unknown key, a key given twice in
+ * one source or an impossible value is an error that names the key, its source and the rule. An
+ * empty text is none (NULL), but an empty secret is an error. The table also prints --help and the
+ * reference in docs/. */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
 
 #include "base/clock.h"
+#include "base/quantity.h"
 
 enum option_type {
     OPTION_TEXT,      /* const char *, malloc'ed or NULL */
@@ -42,20 +45,16 @@ struct option_error {
 };
 
 /* Fills `target` (zeroed by the caller) from argv, environ and the file. argv starts behind the
- * command's name; words that are not options are left in `rest` (pointers into argv, argc of them
- * at most) for commands that take words. */
+ * command's name; words that are not options, and all behind "--", are left in `rest` (pointers into
+ * argv, argc of them at most) for commands that take words. On failure nothing is left allocated. */
 enum err option_load(const struct option *table, size_t n, void *target, int argc, char **argv,
                      char **rest, int *rest_count, struct option_error *error) MUST_CHECK;
 /* Frees what OPTION_TEXT fields own. */
 void option_release(const struct option *table, size_t n, void *target);
 
-/* For --help: aligned text. */
+/* For --help: aligned text with the defaults in brackets. */
 void option_help(const struct option *table, size_t n, struct buf *out);
 /* For docs/configuration.md: a Markdown table. */
 void option_reference(const struct option *table, size_t n, struct buf *out);
-
-/* The parsers, for other users. ERR_INVALID on anything else. */
-enum err duration_parse(struct span text, int64_t *us) MUST_CHECK;
-enum err size_parse(struct span text, int64_t *bytes) MUST_CHECK;
 
 #endif
