@@ -8,8 +8,10 @@
 struct limit {
     double allowed; /* between 1 and max */
     double max;
-    struct mono cut_at; /* the last halving: results of attempts that began before it do not halve again */
+    struct mono cut_at; /* the last halving: results of attempts that began before it do not halve
+                           again; {0}: never halved */
 };
+/* Starts low (4, or max when that is less) and grows fast until the first halving. */
 void limit_init(struct limit *l, unsigned max);
 void limit_success(struct limit *l);
 void limit_overload(struct limit *l, struct mono started, struct mono now);

@@ -3,6 +3,7 @@
 #define DISPATCHER_VERDICT_H
 
 #include "base/option.h"
+#include "dispatcher/retry_after.h"
 #include "store/store.h"
 
 struct result {
@@ -21,8 +22,15 @@ struct verdict {
                                     {0}: no rest */
 };
 
-/* `tries`: scheduled attempts made, this one included (0 for a manual attempt, which is never
- * retried). `unit` is a random number in [0, 1). A 410 is OUTCOME_DEAD with REASON_ENDPOINT_DISABLED. */
+/* A 2xx delivers; every other result, a redirect and a blocked address (names change) included, is
+ * retried while `tries` <= schedule->count and then dead with REASON_EXHAUSTED. A 410 is dead at
+ * once with REASON_ENDPOINT_DISABLED. Retry-After of a 429 or 503 can only put a retry off, by at
+ * most RETRY_AFTER_MAX_S.
+ *
+ * `tries`: scheduled attempts made, this one included (0 for a manual attempt). A manual attempt is
+ * never retried: its failure is OUTCOME_DEAD with REASON_NONE, by which the writer knows to leave
+ * the delivery's state as it was; a 410 disables the endpoint all the same. `unit` is a random
+ * number in [0, 1). */
 struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger, unsigned tries,
                           const struct durations *schedule, double jitter, double unit,
                           struct wall ended);
@@ -30,9 +38,5 @@ struct verdict verdict_of(const struct result *result, enum attempt_trigger trig
 /* delay = step - jitter * unit * (step - previous step), for the retry after `tries` attempts
  * (1 … schedule->count). Never over the step. */
 int64_t retry_delay(const struct durations *schedule, unsigned tries, double jitter, double unit);
-
-/* Retry-After, RFC 9110 section 10.2.3: seconds, or an HTTP-date of any of the three forms, judged
- * against `now`. Capped at RETRY_AFTER_MAX_S; a date in the past is 0; -1 when unreadable. */
-int64_t retry_after_parse(struct span value, struct wall now);
 
 #endif

@@ -1,0 +1,89 @@
+/* The meaning of an attempt's result, in one place and without I/O, so that every rule can be read
+ * as a table and tested as one.
+ *
+ * Invariants: a result has exactly one verdict; a retry is never earlier than the schedule's jittered
+ * step; only what the final response headers said counts (a status seen on a broken or timed-out
+ * exchange is no answer). */
+#include "dispatcher/verdict.h"
+
+#include "base/bounds.h"
+
+#include <assert.h>
+
+/* The final status of an answered attempt; 0 when there was no answer to judge. */
+static unsigned answered_status(const struct result *r)
+{
+    return r->outcome == ATTEMPT_SUCCESS || r->outcome == ATTEMPT_STATUS ? r->status : 0;
+}
+
+static bool asks_for_less(const struct result *r)
+{
+    switch (answered_status(r)) {
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+        return true;
+    default:
+        return r->outcome == ATTEMPT_TIMEOUT;
+    }
+}
+
+/* How long the response wants us to stay away; 0 when it may not or did not say. */
+static int64_t rest_us(const struct result *r)
+{
+    unsigned status = answered_status(r);
+    if ((status != 429 && status != 503) || r->retry_after_us <= 0)
+        return 0;
+    const int64_t longest = RETRY_AFTER_MAX_S * US_PER_S;
+    return r->retry_after_us < longest ? r->retry_after_us : longest;
+}
+
+int64_t retry_delay(const struct durations *schedule, unsigned tries, double jitter, double unit)
+{
+    assert(tries >= 1 && tries <= schedule->count);
+    assert(jitter >= 0 && jitter <= 1 && unit >= 0 && unit < 1);
+    int64_t step = schedule->us[tries - 1];
+    int64_t previous = tries >= 2 ? schedule->us[tries - 2] : 0;
+    /* A schedule that shrinks has no interval to spread over. */
+    int64_t spread = step > previous ? step - previous : 0;
+    return step - (int64_t)(jitter * unit * (double)spread);
+}
+
+static struct verdict dead(struct verdict v, enum delivery_reason reason)
+{
+    v.what = OUTCOME_DEAD;
+    v.reason = reason;
+    return v;
+}
+
+struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger, unsigned tries,
+                          const struct durations *schedule, double jitter, double unit,
+                          struct wall ended)
+{
+    assert((result->outcome == ATTEMPT_SUCCESS) ==
+           (answered_status(result) >= 200 && answered_status(result) < 300));
+    assert((trigger == TRIGGER_MANUAL) == (tries == 0));
+
+    struct verdict v = {.what = OUTCOME_DELIVERED};
+    if (result->outcome == ATTEMPT_SUCCESS)
+        return v;
+
+    int64_t rest = rest_us(result);
+    v.slow_down = asks_for_less(result);
+    v.disable = answered_status(result) == 410;
+    if (rest > 0)
+        v.not_before = wall_add(ended, rest);
+
+    if (trigger == TRIGGER_MANUAL)
+        return dead(v, REASON_NONE);
+    if (v.disable)
+        return dead(v, REASON_ENDPOINT_DISABLED);
+    if (tries > schedule->count)
+        return dead(v, REASON_EXHAUSTED);
+
+    int64_t delay = retry_delay(schedule, tries, jitter, unit);
+    v.what = OUTCOME_RETRY;
+    v.retry_at = wall_add(ended, delay > rest ? delay : rest);
+    return v;
+}
