@@ -37,6 +37,8 @@ void record_body_encode(const struct message *m, unsigned chunk, struct buf *out
  * m->payload is empty. The id is not in the record: the caller sets it from the key. */
 enum err record_message_decode(struct span in, bool content, struct message **out,
                                size_t *missing) MUST_CHECK;
+/* When the message expires, without decoding the rest: every outcome asks. */
+enum err record_message_expires(struct span in, struct wall *out) MUST_CHECK;
 /* Copies chunk number `chunk` into place. After the last one, record_message_verify. */
 enum err record_body_decode(struct span in, unsigned chunk, struct message *m) MUST_CHECK;
 enum err record_message_verify(const struct message *m) MUST_CHECK;

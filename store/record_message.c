@@ -185,6 +185,18 @@ enum err record_message_decode(struct span in, bool content, struct message **ou
     return ERR_OK;
 }
 
+enum err record_message_expires(struct span in, struct wall *out)
+{
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    codec_read_below(&r, FLAGS_END);
+    codec_read_wall(&r);
+    *out = codec_read_wall(&r);
+    return r.failed ? ERR_CORRUPT : ERR_OK;
+}
+
 enum err record_body_decode(struct span in, unsigned chunk, struct message *m)
 {
     struct reader r;
