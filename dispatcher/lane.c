@@ -1,0 +1,255 @@
+/* Why a lane knows so little: memory must follow endpoints and what is in flight, never the backlog.
+ * One time, next_due, stands for everything that is only on disk; the header says why that is enough.
+ *
+ * Every function keeps I1 to I3 of the header; `fall` is the only way next_due moves to an earlier
+ * moment and lane_page the only way to a later one. */
+#include "dispatcher/lane.h"
+
+#include <assert.h>
+
+/* How long a lane pauses when a page held nothing new although more is due: only rows that
+ * contradict each other do that, and they must not spin the thread. */
+#define CONTRADICTION_REST_US US_PER_S
+
+struct lane *lane_new(uint32_t number, unsigned max_in_flight, struct wall first_due, uint64_t txn)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (!lane)
+        return NULL;
+    lane->number = number;
+    lane->next_due = first_due;
+    lane->page_txn = txn;
+    limit_init(&lane->limit, max_in_flight);
+    heap_item_init(&lane->wake);
+    return lane;
+}
+
+static unsigned held_by(const struct lane *lane)
+{
+    return lane->ready + lane->in_flight + lane->settling;
+}
+
+void lane_free(struct lane **lane)
+{
+    if (!*lane)
+        return;
+    assert(held_by(*lane) == 0);
+    free(*lane);
+    *lane = NULL;
+}
+
+static void fall(struct lane *lane, struct wall due)
+{
+    if (due.us < lane->next_due.us)
+        lane->next_due = due;
+}
+
+static void push(struct lane *lane, struct claim *c)
+{
+    c->lane = lane;
+    c->next = NULL;
+    if (lane->last)
+        lane->last->next = c;
+    else
+        lane->first = c;
+    lane->last = c;
+    lane->ready++;
+}
+
+struct claim *lane_pop(struct lane *lane)
+{
+    struct claim *c = lane->first;
+    if (!c)
+        return NULL;
+    lane->first = c->next;
+    if (!lane->first)
+        lane->last = NULL;
+    lane->ready--;
+    c->next = NULL;
+    return c;
+}
+
+static void give_message(struct claim *c, struct budget *hot_bytes)
+{
+    if (c->hot_bytes) {
+        budget_give(hot_bytes, c->hot_bytes);
+        c->hot_bytes = 0;
+    }
+    message_unref(&c->message);
+}
+
+static bool take_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
+                         struct handoff *h)
+{
+    int64_t bytes = (int64_t)(h->message->payload.len + sizeof *h->message);
+    struct claim *c = NULL;
+    if (lane->ready >= READY_MAX || !budget_take(hot_bytes, bytes))
+        return false;
+    if (held_add(held, lane->number, &h->message->id, &c)) {
+        budget_give(hot_bytes, bytes);
+        return false;
+    }
+    c->trigger = TRIGGER_SCHEDULED;
+    c->due = h->due;
+    c->message = h->message;
+    c->hot_bytes = bytes;
+    h->message = NULL;
+    push(lane, c);
+    return true;
+}
+
+bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
+                  struct handoff *handoff, struct wall now)
+{
+    bool taken = false;
+    if (handoff->txn > lane->page_txn) {
+        bool hot = lane->next_due.us > now.us && !lane->asleep;
+        if (hot && handoff->due.us <= now.us && handoff->due.us < lane->next_due.us)
+            taken = take_handoff(lane, held, hot_bytes, handoff);
+        if (!taken)
+            fall(lane, handoff->due);
+    }
+    message_unref(&handoff->message);
+    free(handoff);
+    return taken;
+}
+
+void lane_due(struct lane *lane, struct wall due, uint64_t txn)
+{
+    if (txn <= lane->page_txn)
+        return;
+    fall(lane, due);
+    lane->asleep = false;
+}
+
+void lane_changed(struct lane *lane)
+{
+    lane->asleep = false;
+    lane->rest_until = (struct wall){0};
+}
+
+bool lane_wants_page(const struct lane *lane, struct wall now)
+{
+    return !lane->asleep && lane->next_due.us <= now.us && lane->ready <= LANE_LOW;
+}
+
+unsigned lane_page_rows(const struct lane *lane)
+{
+    /* A held delivery can stand in the index twice, once for each trigger; a page of this size has
+     * room for all of them and for as many others as the ready list takes. */
+    return 2 * held_by(lane) + READY_MAX - lane->ready;
+}
+
+/* False when the list is full or memory is short: the row was not taken. */
+static bool take_row(struct lane *lane, struct held *held, const struct due_row *row)
+{
+    struct claim *c = held_find(held, lane->number, &row->message);
+    if (c) {
+        bool same = c->due.us == row->due.us && c->trigger == row->trigger;
+        if (!same && row->due.us < c->again.us)
+            c->again = row->due;
+        return true;
+    }
+    if (lane->ready >= READY_MAX || held_add(held, lane->number, &row->message, &c))
+        return false;
+    c->trigger = row->trigger;
+    c->tries = row->tries;
+    c->due = row->due;
+    push(lane, c);
+    return true;
+}
+
+void lane_page(struct lane *lane, struct held *held, const struct due_row *rows, unsigned count,
+               struct wall next_due, uint64_t txn, struct wall now)
+{
+    assert(txn >= lane->page_txn); /* snapshots never go back */
+    unsigned before = lane->ready;
+    lane->page_txn = txn;
+    lane->next_due = next_due;
+    for (unsigned i = 0; i < count; i++)
+        if (!take_row(lane, held, &rows[i])) {
+            lane->next_due = rows[i].due;
+            break;
+        }
+    if (lane->ready == before && lane->next_due.us <= now.us)
+        lane_rest(lane, wall_add(now, CONTRADICTION_REST_US));
+}
+
+bool lane_can_go(const struct lane *lane, struct wall now)
+{
+    return (lane->ready > 0 || lane_wants_page(lane, now)) && lane->rest_until.us <= now.us &&
+           lane->in_flight < limit_allowed(&lane->limit) && lane->settling < LANE_SETTLING_MAX;
+}
+
+struct wall lane_wake_at(const struct lane *lane)
+{
+    struct wall at = lane->ready > 0 ? (struct wall){0} : lane->next_due;
+    bool blocked = lane->in_flight >= limit_allowed(&lane->limit) ||
+                   lane->settling >= LANE_SETTLING_MAX || (lane->asleep && lane->ready == 0);
+    if (blocked)
+        return WALL_NEVER;
+    return at.us > lane->rest_until.us ? at : lane->rest_until;
+}
+
+struct wall lane_oldest_due(const struct lane *lane, struct wall now)
+{
+    struct wall oldest = lane->first ? lane->first->due : WALL_NEVER;
+    if (!lane->asleep && lane->next_due.us <= now.us && lane->next_due.us < oldest.us)
+        oldest = lane->next_due;
+    return oldest;
+}
+
+void lane_rest(struct lane *lane, struct wall until)
+{
+    if (until.us > lane->rest_until.us)
+        lane->rest_until = until;
+}
+
+void lane_start(struct lane *lane, struct claim *c)
+{
+    claim_set_state(c, CLAIM_IN_FLIGHT);
+    lane->in_flight++;
+}
+
+void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes)
+{
+    if (c->state == CLAIM_IN_FLIGHT)
+        lane->in_flight--;
+    claim_set_state(c, CLAIM_SETTLING);
+    lane->settling++;
+    give_message(c, hot_bytes);
+}
+
+void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at)
+{
+    assert(c->state == CLAIM_SETTLING);
+    lane->settling--;
+    fall(lane, retry_at);
+    fall(lane, c->again);
+    held_release(held, c);
+}
+
+void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct budget *hot_bytes)
+{
+    if (c->state == CLAIM_IN_FLIGHT)
+        lane->in_flight--;
+    if (c->state == CLAIM_SETTLING)
+        lane->settling--;
+    give_message(c, hot_bytes);
+    fall(lane, c->due);
+    fall(lane, c->again);
+    held_release(held, c);
+}
+
+void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes)
+{
+    unsigned n = lane->ready;
+    lane->asleep = true;
+    while (n-- > 0) {
+        struct claim *c = lane_pop(lane);
+        if (c->trigger == TRIGGER_MANUAL)
+            push(lane, c);
+        else
+            lane_abandon(lane, held, c, hot_bytes);
+    }
+}

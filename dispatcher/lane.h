@@ -1,0 +1,121 @@
+/* The queue of one endpoint: which of its deliveries are in memory, which are still on disk, and
+ * what may be sent now. Owned by one dispatcher thread. It does no I/O: the caller feeds it
+ * hand-offs, pages of due rows and the ends of attempts, so that the protocol below can be tested
+ * against a model.
+ *
+ * The truth is the due index on disk; a lane only knows a part of it. Invariants:
+ *
+ *   I1  Every due row that was committed in a transaction the lane has heard of is held, or its due
+ *       time is not before `next_due`, or it is the `again` of a held claim.
+ *   I2  A delivery is held from the moment it enters the ready list until its outcome is durable.
+ *   I3  A row is taken from a page only when it is not held; a hand-off only when it is newer than
+ *       the last page (`page_txn`), which has seen every older one.
+ *
+ * I1 loses nothing; I2 and I3 send nothing twice. A lane is *hot* while next_due lies in the future:
+ * then all that is due is in memory and a hand-off, which is due now, may join at the end. It is
+ * *cold* when next_due has come: hand-offs stay on disk (I1 holds, they are not before next_due) and
+ * a page is read once the ready list has room. Each event keeps the invariants like this:
+ *
+ *   hand-off, hot, room        taken; held
+ *   hand-off, hot, no room     dropped; next_due falls to its due time: the lane turns cold
+ *   hand-off, cold             dropped
+ *   hand-off, not newer than the last page   dropped: the page had it, or next_due covers it
+ *   page                       rows that are not held are taken until the list is full; next_due
+ *                              becomes the first row not taken, or the first behind the page. A
+ *                              row that is held under another due time or trigger (a resend of a
+ *                              delivery in flight) becomes the claim's `again`
+ *   something became due       next_due falls to it, unless the last page saw it
+ *   outcome durable            released; next_due falls to the retry and to `again`
+ *   released without outcome   next_due falls to the claim's own due time and to `again`
+ *   endpoint changed           the lane wakes; what is ready stays: only its destination is new
+ *   endpoint disabled          the ready list is released without outcome; the lane sleeps until
+ *                              the endpoint changes or something becomes due
+ *
+ * They rest on two promises of the store: a snapshot shows every transaction that was heard of
+ * before it began, and a thread hears of transactions in order. */
+#ifndef DISPATCHER_LANE_H
+#define DISPATCHER_LANE_H
+
+#include "base/heap.h"
+#include "dispatcher/budget.h"
+#include "dispatcher/held.h"
+#include "dispatcher/limit.h"
+#include "dispatcher/turn.h"
+#include "store/store.h"
+
+/* Outcomes of one endpoint that may wait for their commit before it has to pause: with a slow disk
+ * the memory for them must not grow. */
+#define LANE_SETTLING_MAX 64
+/* A page is read when the ready list has fallen to this. */
+#define LANE_LOW (READY_MAX / 2)
+
+struct destination;
+
+struct lane {
+    uint32_t number;
+    bool asleep;          /* disabled or deleted: nothing is read or sent */
+    bool slow;            /* its last attempt held a slot for long */
+    struct wall next_due; /* see I1 */
+    uint64_t page_txn;    /* of the last page */
+    struct wall rest_until;
+    struct claim *first, *last; /* the ready list, oldest first */
+    unsigned ready, in_flight, settling, slow_in_flight;
+    struct limit limit;
+
+    /* The owner's: its place in the round, among the deadlines, and in the list of lanes that have
+     * something due. */
+    struct turn_member turn;
+    struct heap_item wake;
+    TAILQ_ENTRY(lane) overdue_link;
+    bool overdue;
+    struct destination *destination; /* loaded configuration; NULL: must be loaded */
+};
+
+/* Nothing of the endpoint is known but that its first row is due at `first_due` (WALL_NEVER: none)
+ * in the snapshot `txn`; {0} and 0 when not even that. NULL when out of memory. */
+struct lane *lane_new(uint32_t number, unsigned max_in_flight, struct wall first_due, uint64_t txn);
+/* Nothing of it may be held. Nulls the pointer. */
+void lane_free(struct lane **lane);
+
+/* Takes the hand-off into the ready list and true, or leaves it on disk and false. Consumes it
+ * either way. `now` must have been read after the hand-off arrived. */
+bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
+                  struct handoff *handoff, struct wall now);
+/* The listener's `due`. Wakes a sleeping lane, so that a manual attempt gets its answer. */
+void lane_due(struct lane *lane, struct wall due, uint64_t txn);
+/* The listener's `endpoint`: wakes the lane and ends its rest, which the old configuration earned.
+ * The destination is the caller's to forget. */
+void lane_changed(struct lane *lane);
+
+/* Whether a page should be read now; if so, how many rows to ask for so that it makes progress
+ * whatever is held. */
+bool lane_wants_page(const struct lane *lane, struct wall now);
+unsigned lane_page_rows(const struct lane *lane);
+/* The rows of store_due_page (from {0} to `now`) in a snapshot that shows `txn`. */
+void lane_page(struct lane *lane, struct held *held, const struct due_row *rows, unsigned count,
+               struct wall next_due, uint64_t txn, struct wall now);
+
+/* Whether it has something to read or send, and may. */
+bool lane_can_go(const struct lane *lane, struct wall now);
+/* When lane_can_go may become true by time alone; WALL_NEVER: not before something happens. */
+struct wall lane_wake_at(const struct lane *lane);
+/* The oldest due time among what is not in flight; WALL_NEVER: nothing is due. */
+struct wall lane_oldest_due(const struct lane *lane, struct wall now);
+/* Not before `until`. Only ever later. */
+void lane_rest(struct lane *lane, struct wall until);
+
+/* The oldest ready claim leaves the list; NULL when empty. The caller moves it on: */
+struct claim *lane_pop(struct lane *lane);
+/* READY -> IN_FLIGHT. */
+void lane_start(struct lane *lane, struct claim *c);
+/* READY or IN_FLIGHT -> SETTLING. Gives the message back. */
+void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes);
+/* The outcome is durable; `retry_at` is WALL_NEVER when there is no retry. */
+void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at);
+/* From any state, without an outcome: it stays due. A READY claim must have been popped. */
+void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct budget *hot_bytes);
+/* Disabled or deleted: abandons the scheduled claims of the ready list and sleeps. Manual ones stay
+ * ready: someone waits for their end, so the caller pops and refuses them. */
+void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes);
+
+#endif
