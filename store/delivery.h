@@ -1,0 +1,37 @@
+/* The state machine of a delivery (store/model.h lists the transitions), with what hangs on its
+ * state: its due row, its dead letter, its endpoint's counters. Private to store/; the writer thread
+ * alone uses it. */
+#ifndef STORE_DELIVERY_H
+#define STORE_DELIVERY_H
+
+#include "store/batch.h"
+
+/* ERR_NOT_FOUND. A record that does not decode is counted, reported and answered as a delivery just
+ * made: what matters then is that it comes to an end. */
+enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpoint,
+                       struct delivery *out) MUST_CHECK;
+enum err delivery_store(struct batch *b, const struct delivery *d) MUST_CHECK;
+
+/* A new delivery, due now: its record, due row, index entry and counters. `expires` is the
+ * message's. `append`: it is the last of its tree. */
+enum err delivery_create(struct batch *b, const struct id *message, uint32_t endpoint,
+                         struct wall expires, bool append) MUST_CHECK;
+
+bool delivery_unfinished(const struct delivery *d);
+/* The one setter: asserts that the transition is legal, moves due row, dead letter and counters.
+ * `due` of an unfinished state, `reason` of dead and canceled. The caller stores the record. */
+enum err delivery_move(struct batch *b, struct delivery *d, enum delivery_state to,
+                       enum delivery_reason reason, struct wall due) MUST_CHECK;
+/* A manual attempt waits from `due` on; {0}: none does any more. The caller stores the record. */
+enum err delivery_manual(struct batch *b, struct delivery *d, struct wall due) MUST_CHECK;
+
+/* The message's expiry, for what is indexed with it; never in the past by more than the index's
+ * slack. ERR_NOT_FOUND. */
+enum err message_expiry(struct batch *b, const struct id *message, struct wall *out) MUST_CHECK;
+/* Index entries outlive what they point to by this: retention runs in steps, and a message that is
+ * kept longer must still be listed when its entries are written anew. */
+#define INDEX_SLACK_US (3600 * US_PER_S)
+/* The head of a message, without its payload. ERR_NOT_FOUND, ERR_CORRUPT. */
+enum err message_head(struct batch *b, const struct id *message, struct message **out) MUST_CHECK;
+
+#endif
