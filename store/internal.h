@@ -9,7 +9,8 @@
 #include "store/table.h"
 #include "store/vault.h"
 
-struct writer; /* store/writer.h */
+struct writer;    /* store/writer.h */
+struct snapshots; /* store/snapshot.h */
 
 struct store {
     struct store_settings settings; /* dir and main_secret are copies; main_secret is wiped after
@@ -20,6 +21,7 @@ struct store {
 
     struct index *index;       /* as store/index.h says: the writer's part and the readers' part */
     struct table *table;       /* as store/table.h says */
+    struct snapshots *snapshots; /* idle read snapshots; any thread */
     struct store_stats stats;  /* relaxed atomics: the writer adds, anyone reads */
     struct writer *writer;     /* the thread and its inbox, from store_open to store_close */
 };

@@ -1,0 +1,67 @@
+/* Reading applications. A reference is an id with its prefix or a uid; an application of another
+ * organisation does not exist. */
+#include "store/page.h"
+#include "store/read.h"
+
+static enum err load(struct store_read *r, const struct id *id, struct app **out)
+{
+    struct treekey key = key_id(id);
+    struct span value;
+    enum err e = snapshot_get(r, TREE_APP, &key, &value);
+    if (e)
+        return e;
+    return snapshot_decoded(r, "application", &key, record_app_decode(value, out));
+}
+
+enum err store_app_get(struct store_read *r, const struct id *org, struct span ref,
+                       struct app **out)
+{
+    *out = NULL;
+    struct id id;
+    if (ref.len == 0 || ref.len > UID_MAX)
+        return ERR_NOT_FOUND;
+    if (span_starts(ref, SPAN(ID_APP))) {
+        if (id_parse(ref, ID_APP, &id))
+            return ERR_NOT_FOUND;
+    } else {
+        struct treekey key = key_id_text(org, ref);
+        enum err e = read_id_at(r, TREE_APP_UID, &key, &id);
+        if (e)
+            return e;
+    }
+    enum err e = load(r, &id, out);
+    if (e)
+        return e;
+    if (id_cmp(&(*out)->org, org) == 0)
+        return ERR_OK;
+    app_free(out);
+    return ERR_NOT_FOUND;
+}
+
+static enum err take(void *context, struct span suffix, struct span value, void *row)
+{
+    struct id id;
+    (void)value;
+    return read_as_id(suffix, &id) ? load(context, &id, row) : ERR_CORRUPT;
+}
+
+static void drop(void *row)
+{
+    app_free(row);
+}
+
+enum err store_app_list(struct store_read *r, const struct id *org, const struct page *page,
+                        struct app **rows, struct page_result *result)
+{
+    struct treekey prefix = key_id(org);
+    struct page_list list = {
+        .source = PAGE_TREE,
+        .tree = TREE_APP_ORG,
+        .prefix = &prefix,
+        .take = take,
+        .drop = drop,
+        .context = r,
+        .row_size = sizeof *rows,
+    };
+    return page_walk(r, &list, page, rows, result);
+}
