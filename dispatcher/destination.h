@@ -1,0 +1,61 @@
+/* An endpoint's configuration, prepared for sending: the URL, its headers as curl wants them, the
+ * MAC contexts. Kept in a bounded cache, least recently used first out, because many endpoints are
+ * idle and contexts are dear. Owned by one dispatcher thread. */
+#ifndef DISPATCHER_DESTINATION_H
+#define DISPATCHER_DESTINATION_H
+
+#include "dispatcher/guard.h"
+#include "dispatcher/sign.h"
+#include "store/store.h"
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+/* Prepared endpoints a thread keeps; about 2 KiB each. */
+#define DESTINATIONS_MAX 4096
+
+struct destination {
+    struct endpoint *endpoint; /* its url is NUL-terminated in `url` */
+    char *url;
+    struct signer *signer;
+    struct curl_slist *headers; /* the endpoint's own but content-type; NULL: none */
+    char *content_type;         /* a whole header line of the endpoint's own; NULL: none */
+    bool tls;
+    bool special;  /* resolves into an allowed special subnet: such connections are kept apart */
+    bool resolved; /* the name led to an address the last time, or there is no name to resolve */
+
+    unsigned refs; /* one of the cache, one of each attempt in hand */
+    struct destination **slot; /* where the cache's user keeps it; NULL once forgotten */
+    TAILQ_ENTRY(destination) by_use;
+};
+
+struct destinations {
+    const struct guard *guard;
+    unsigned count;
+    TAILQ_HEAD(destination_list, destination) by_use; /* the most recently used first */
+};
+
+void destinations_init(struct destinations *cache, const struct guard *guard);
+/* Forgets all. */
+void destinations_clear(struct destinations *cache);
+
+/* Loads and prepares into *slot, which the cache nulls when it needs the room. ERR_NOT_FOUND: the
+ * endpoint is deleted; ERR_DISABLED; ERR_INVALID when what is stored cannot be sent (logged);
+ * ERR_NO_MEMORY or an error of the store. */
+enum err destination_load(struct destinations *cache, struct store_read *read, uint32_t number,
+                          struct destination **slot) MUST_CHECK;
+/* It was used just now. */
+void destination_touch(struct destinations *cache, struct destination *d);
+/* Drops the cache's reference of *slot and nulls it; no effect on NULL. */
+void destination_forget(struct destinations *cache, struct destination **slot);
+
+struct destination *destination_ref(struct destination *d);
+void destination_unref(struct destination **d);
+
+/* The header lines of a JSON object of strings, each "name: value", appended to *list; a
+ * content-type goes to *content_type (malloc'ed, replacing what was there) instead. Members that
+ * must not be sent are left out. False when out of memory. */
+bool destination_headers(struct span json, struct curl_slist **list,
+                         char **content_type) MUST_CHECK;
+
+#endif
