@@ -33,6 +33,7 @@ struct store_settings {
 /* A new delivery, handed over right after its commit with the message still in memory. */
 struct handoff {
     struct inbox_item item; /* for the receiver's use */
+    int tag;                /* likewise */
     uint64_t txn;           /* the transaction that committed it */
     uint32_t endpoint;
     struct wall due;
