@@ -57,20 +57,24 @@ int64_t dispatcher_oldest_due_age(struct dispatcher *d);
 /* Rules for endpoint configuration, shared with the admin routes so that what is stored can be
  * sent. Each sets *why (static text) on ERR_INVALID. */
 
-/* Parses and normalises a URL (http or https, host, no fragment); `out` gets the stored form. With
- * `https_only` http is refused. An address literal in a refused range is refused here already;
- * names are judged at every connect. */
+/* Parses and normalises a URL (http or https, host, no userinfo, no fragment, at most URL_MAX
+ * bytes); `out` gets the stored form appended. With `https_only` http is refused. An address literal
+ * in a refused range is refused here already; names are judged at every connect. ERR_NO_MEMORY when
+ * memory is short. */
 enum err dispatcher_url_check(const struct dispatcher *d, struct span url, bool https_only,
                               struct buf *out, const char **why) MUST_CHECK;
-/* A header that an endpoint may set: a token that is not ours, hop-by-hop or framing; a value
- * without control bytes. */
+/* A header that an endpoint may set: a token that is not ours, hop-by-hop or framing; a value that
+ * is not blank and has no control bytes but tabs. */
 enum err dispatcher_header_check(struct span name, struct span value, const char **why) MUST_CHECK;
-/* "whsec_<base64 of 24-75 bytes>" or "whsk_<base64 of 64 bytes>". */
+/* "whsec_<base64 of 24-75 bytes>", the same without its prefix (the SDKs call it optional), or
+ * "whsk_<base64 of 64 bytes>" whose public half belongs to its seed. ERR_NO_MEMORY when memory is
+ * short. */
 enum err dispatcher_secret_parse(struct span text, struct signing_key *out,
                                  const char **why) MUST_CHECK;
-/* What GET secret shows: "whsec_…", or the public "whpk_…". */
+/* Appends what GET secret shows: "whsec_…", or the public "whpk_…". */
 void dispatcher_secret_format(const struct signing_key *key, struct buf *out);
-/* A fresh random key. */
+/* A fresh random key, current. Aborts when OpenSSL cannot derive a public key: there is no safe
+ * key to go on with. */
 void dispatcher_secret_make(enum key_kind kind, struct signing_key *out);
 
 #endif
