@@ -1,0 +1,235 @@
+/* The verdict of an attempt, by table, and the properties of the retry delay. */
+#include "dispatcher/verdict.h"
+
+#include "base/bounds.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define S US_PER_S
+#define NONE (-1)
+
+static const struct durations three = {3, {5 * S, 60 * S, 600 * S}};
+static const struct durations none = {0, {0}};
+static const struct wall ended = {1700000000 * S};
+
+static struct result answered(uint16_t status, int64_t retry_after_us)
+{
+    bool good = status >= 200 && status < 300;
+    return (struct result){good ? ATTEMPT_SUCCESS : ATTEMPT_STATUS, status, retry_after_us};
+}
+
+static struct verdict scheduled(struct result r, unsigned tries)
+{
+    return verdict_of(&r, TRIGGER_SCHEDULED, tries, &three, 0, 0, ended);
+}
+
+static void every_2xx_delivers_and_every_other_status_is_retried(void **state)
+{
+    (void)state;
+    for (uint16_t status = 200; status < 600; status++) {
+        struct verdict v = scheduled(answered(status, NONE), 1);
+        int expected = status < 300 ? OUTCOME_DELIVERED
+                       : status == 410 ? OUTCOME_DEAD
+                                       : OUTCOME_RETRY;
+        assert_int_equal(v.what, expected);
+        assert_int_equal(v.disable, status == 410);
+        assert_int_equal(v.slow_down,
+                         status == 429 || status == 502 || status == 503 || status == 504);
+        if (v.what == OUTCOME_RETRY)
+            assert_int_equal(v.retry_at.us, ended.us + 5 * S);
+    }
+}
+
+static void attempts_without_an_answer_are_retried_and_only_timeouts_slow_down(void **state)
+{
+    (void)state;
+    for (int c = ATTEMPT_REFUSED; c <= ATTEMPT_INTERNAL; c++) {
+        struct verdict v = scheduled((struct result){(enum attempt_class)c, 0, NONE}, 2);
+        assert_int_equal(v.what, OUTCOME_RETRY);
+        assert_int_equal(v.retry_at.us, ended.us + 60 * S);
+        assert_int_equal(v.slow_down, c == ATTEMPT_TIMEOUT);
+        assert_false(v.disable);
+    }
+}
+
+static void a_status_on_a_broken_exchange_is_not_an_answer(void **state)
+{
+    (void)state;
+    struct verdict gone = scheduled((struct result){ATTEMPT_PROTOCOL, 410, NONE}, 1);
+    assert_int_equal(gone.what, OUTCOME_RETRY);
+    assert_false(gone.disable);
+    struct verdict ok = scheduled((struct result){ATTEMPT_TIMEOUT, 200, 9 * S}, 1);
+    assert_int_equal(ok.what, OUTCOME_RETRY);
+    assert_int_equal(ok.not_before.us, 0);
+}
+
+static void the_delivery_dies_after_the_last_step_of_the_schedule(void **state)
+{
+    (void)state;
+    assert_int_equal(scheduled(answered(500, NONE), 3).what, OUTCOME_RETRY);
+    for (unsigned tries = 4; tries < 7; tries++) {
+        struct verdict v = scheduled(answered(500, NONE), tries);
+        assert_int_equal(v.what, OUTCOME_DEAD);
+        assert_int_equal(v.reason, REASON_EXHAUSTED);
+        assert_false(v.disable);
+    }
+}
+
+static void an_empty_schedule_allows_one_attempt(void **state)
+{
+    (void)state;
+    struct result failed = answered(500, NONE), good = answered(204, NONE);
+    struct verdict v = verdict_of(&failed, TRIGGER_SCHEDULED, 1, &none, 1, 0.5, ended);
+    assert_int_equal(v.what, OUTCOME_DEAD);
+    assert_int_equal(v.reason, REASON_EXHAUSTED);
+    v = verdict_of(&good, TRIGGER_SCHEDULED, 1, &none, 1, 0.5, ended);
+    assert_int_equal(v.what, OUTCOME_DELIVERED);
+}
+
+static void gone_is_dead_at_once_and_disables_the_endpoint(void **state)
+{
+    (void)state;
+    struct verdict v = scheduled(answered(410, NONE), 1);
+    assert_int_equal(v.what, OUTCOME_DEAD);
+    assert_int_equal(v.reason, REASON_ENDPOINT_DISABLED);
+    assert_true(v.disable);
+}
+
+static void a_manual_attempt_is_never_retried_and_leaves_the_state(void **state)
+{
+    (void)state;
+    static const uint16_t statuses[] = {301, 404, 410, 429, 500, 503};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct result r = answered(statuses[i], 7 * S);
+        struct verdict v = verdict_of(&r, TRIGGER_MANUAL, 0, &three, 1, 0.5, ended);
+        assert_int_equal(v.what, OUTCOME_DEAD);
+        assert_int_equal(v.reason, REASON_NONE);
+        assert_int_equal(v.disable, statuses[i] == 410);
+        assert_int_equal(v.not_before.us != 0, statuses[i] == 429 || statuses[i] == 503);
+    }
+    struct result good = answered(200, NONE);
+    assert_int_equal(verdict_of(&good, TRIGGER_MANUAL, 0, &three, 1, 0.5, ended).what,
+                     OUTCOME_DELIVERED);
+}
+
+static void retry_after_of_429_and_503_alone_raises_the_retry_and_rests_the_endpoint(void **state)
+{
+    (void)state;
+    for (uint16_t status = 300; status < 600; status++) {
+        if (status == 410)
+            continue;
+        bool heard = status == 429 || status == 503;
+        struct verdict v = scheduled(answered(status, 42 * S), 1);
+        assert_int_equal(v.retry_at.us, ended.us + (heard ? 42 * S : 5 * S));
+        assert_int_equal(v.not_before.us, heard ? ended.us + 42 * S : 0);
+    }
+}
+
+static void retry_after_never_brings_a_retry_forward(void **state)
+{
+    (void)state;
+    struct verdict v = scheduled(answered(429, 2 * S), 2);
+    assert_int_equal(v.retry_at.us, ended.us + 60 * S);
+    assert_int_equal(v.not_before.us, ended.us + 2 * S);
+    v = scheduled(answered(503, 0), 1);
+    assert_int_equal(v.retry_at.us, ended.us + 5 * S);
+    assert_int_equal(v.not_before.us, 0);
+}
+
+static void retry_after_is_capped_at_the_longest_delay(void **state)
+{
+    (void)state;
+    struct verdict v = scheduled(answered(503, INT64_MAX), 1);
+    assert_int_equal(v.retry_at.us, ended.us + RETRY_AFTER_MAX_S * S);
+    assert_int_equal(v.not_before.us, ended.us + RETRY_AFTER_MAX_S * S);
+}
+
+static void an_endpoint_rests_even_when_the_delivery_is_dead(void **state)
+{
+    (void)state;
+    struct verdict v = scheduled(answered(503, 9 * S), 4);
+    assert_int_equal(v.what, OUTCOME_DEAD);
+    assert_true(v.slow_down);
+    assert_int_equal(v.not_before.us, ended.us + 9 * S);
+}
+
+static void without_jitter_the_delay_is_exactly_the_step(void **state)
+{
+    (void)state;
+    for (unsigned tries = 1; tries <= three.count; tries++)
+        assert_int_equal(retry_delay(&three, tries, 0, 0.999), three.us[tries - 1]);
+}
+
+static void delays_stay_between_the_previous_step_and_this_one(void **state)
+{
+    (void)state;
+    static const double jitters[] = {0.1, 0.5, 1};
+    for (unsigned tries = 1; tries <= three.count; tries++) {
+        int64_t step = three.us[tries - 1], previous = tries > 1 ? three.us[tries - 2] : 0;
+        for (size_t j = 0; j < 3; j++) {
+            int64_t last = INT64_MAX;
+            int64_t least = step - (int64_t)(jitters[j] * (double)(step - previous));
+            for (int i = 0; i < 1000; i++) {
+                int64_t delay = retry_delay(&three, tries, jitters[j], i / 1000.0);
+                assert_in_range(delay, least, step);
+                assert_true(delay < last); /* falls as the random number grows */
+                last = delay;
+            }
+        }
+    }
+}
+
+static void full_jitter_covers_the_interval_evenly(void **state)
+{
+    (void)state;
+    unsigned tenth[10] = {0};
+    for (int i = 0; i < 1000; i++) {
+        int64_t delay = retry_delay(&three, 2, 1, i / 1000.0);
+        tenth[(delay - 5 * S - 1) * 10 / (55 * S)]++;
+    }
+    for (int i = 0; i < 10; i++)
+        assert_in_range(tenth[i], 99, 101);
+}
+
+static void a_shrinking_or_level_schedule_is_never_exceeded(void **state)
+{
+    (void)state;
+    static const struct durations odd = {4, {10 * S, 2 * S, 2 * S, 1000}};
+    for (unsigned tries = 2; tries <= 4; tries++)
+        assert_int_equal(retry_delay(&odd, tries, 1, 0.9), odd.us[tries - 1]);
+}
+
+static void millisecond_steps_and_very_long_ones_keep_their_precision(void **state)
+{
+    (void)state;
+    static const int64_t year = INT64_C(365) * 24 * 3600 * S;
+    const struct durations d = {2, {1000, year}};
+    assert_int_equal(retry_delay(&d, 1, 1, 0.5), 500);
+    assert_int_equal(retry_delay(&d, 2, 1, 0), year);
+    assert_int_equal(retry_delay(&d, 2, 1, 0.5), year - (year - 1000) / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_2xx_delivers_and_every_other_status_is_retried),
+        cmocka_unit_test(attempts_without_an_answer_are_retried_and_only_timeouts_slow_down),
+        cmocka_unit_test(a_status_on_a_broken_exchange_is_not_an_answer),
+        cmocka_unit_test(the_delivery_dies_after_the_last_step_of_the_schedule),
+        cmocka_unit_test(an_empty_schedule_allows_one_attempt),
+        cmocka_unit_test(gone_is_dead_at_once_and_disables_the_endpoint),
+        cmocka_unit_test(a_manual_attempt_is_never_retried_and_leaves_the_state),
+        cmocka_unit_test(retry_after_of_429_and_503_alone_raises_the_retry_and_rests_the_endpoint),
+        cmocka_unit_test(retry_after_never_brings_a_retry_forward),
+        cmocka_unit_test(retry_after_is_capped_at_the_longest_delay),
+        cmocka_unit_test(an_endpoint_rests_even_when_the_delivery_is_dead),
+        cmocka_unit_test(without_jitter_the_delay_is_exactly_the_step),
+        cmocka_unit_test(delays_stay_between_the_previous_step_and_this_one),
+        cmocka_unit_test(full_jitter_covers_the_interval_evenly),
+        cmocka_unit_test(a_shrinking_or_level_schedule_is_never_exceeded),
+        cmocka_unit_test(millisecond_steps_and_very_long_ones_keep_their_precision),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
