@@ -1,0 +1,299 @@
+/* Records of applications, endpoints, event types and keys. */
+#include "tests/store/golden.h"
+
+#include "store/vault.h"
+
+static struct buf encoded;
+static struct vault *plain;
+
+static int setup(void **state)
+{
+    (void)state;
+    buf_init(&encoded, 64 * 1024);
+    return vault_new(NULL, &plain) ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    vault_free(&plain);
+    buf_free(&encoded);
+    return 0;
+}
+
+#define ASSERT_SPAN(a, b) assert_true(span_eq(a, b))
+#define ASSERT_ID(a, b) assert_memory_equal(&(a), &(b), ID_BYTES)
+
+/* ---------------------------------------------------------------- application */
+
+static struct app sample_app(void)
+{
+    return (struct app){
+        .id = golden_id(1),
+        .number = 42,
+        .org = golden_id(2),
+        .version = 3,
+        .created = {1700000000000001},
+        .updated = {1700000000000002},
+        .uid = SPAN("customer-1"),
+        .name = SPAN("Ünïcode & Söhne"),
+        .metadata = SPAN("{\"plan\":\"gold\"}"),
+        .throttle_rate = 100,
+    };
+}
+
+static enum err decode_app(struct span in)
+{
+    struct app *a;
+    enum err e = record_app_decode(in, &a);
+    app_free(&a);
+    return e;
+}
+
+static void an_application_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct app in = sample_app(), *out;
+    record_app_encode(&in, &encoded);
+    golden_same("app", &encoded);
+    assert_int_equal(record_app_decode(buf_view(&encoded), &out), ERR_OK);
+    ASSERT_ID(out->id, in.id);
+    ASSERT_ID(out->org, in.org);
+    assert_int_equal(out->number, in.number);
+    assert_int_equal(out->version, in.version);
+    assert_int_equal(out->created.us, in.created.us);
+    assert_int_equal(out->updated.us, in.updated.us);
+    ASSERT_SPAN(out->uid, in.uid);
+    ASSERT_SPAN(out->name, in.name);
+    ASSERT_SPAN(out->metadata, in.metadata);
+    assert_int_equal(out->throttle_rate, in.throttle_rate);
+    app_free(&out);
+    golden_mutations(&encoded, decode_app);
+}
+
+/* ---------------------------------------------------------------- endpoint */
+
+static struct span sample_filters[] = {SPAN("invoice.paid"), SPAN("invoice.void")};
+
+static struct endpoint sample_endpoint(void)
+{
+    struct endpoint e = {
+        .id = golden_id(3),
+        .number = 7,
+        .app = golden_id(1),
+        .app_number = 42,
+        .org = golden_id(2),
+        .version = 9,
+        .created = {1700000000000001},
+        .updated = {1700000000000002},
+        .uid = SPAN("primary"),
+        .url = SPAN("https://example.com/hook"),
+        .description = SPAN("the main one"),
+        .user_version = -1,
+        .disabled = true,
+        .disabled_reason = SPAN("gone"),
+        .filter_count = 2,
+        .filters = sample_filters,
+        .channel_count = 2,
+        .channels = {SPAN("eu"), SPAN("us")},
+        .metadata = SPAN("{\"a\":\"b\"}"),
+        .headers = SPAN("{\"x-team\":\"42\"}"),
+        .throttle_rate = 5,
+        .key_count = 2,
+    };
+    e.keys[0] = (struct signing_key){.kind = KEY_ED25519, .len = 64};
+    memset(e.keys[0].bytes, 0xaa, 64);
+    e.keys[1] = (struct signing_key){.kind = KEY_HMAC, .len = 24, .expires = {1700000000000003}};
+    memset(e.keys[1].bytes, 0xbb, 24);
+    return e;
+}
+
+static enum err decode_endpoint(struct span in)
+{
+    struct endpoint *e;
+    enum err err = record_endpoint_decode(in, plain, &e);
+    endpoint_free(&e);
+    return err;
+}
+
+static void compare_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    ASSERT_ID(a->id, b->id);
+    ASSERT_ID(a->app, b->app);
+    ASSERT_ID(a->org, b->org);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->app_number, b->app_number);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->created.us, b->created.us);
+    assert_int_equal(a->updated.us, b->updated.us);
+    assert_int_equal(a->user_version, b->user_version);
+    assert_int_equal(a->disabled, b->disabled);
+    assert_int_equal(a->throttle_rate, b->throttle_rate);
+    ASSERT_SPAN(a->uid, b->uid);
+    ASSERT_SPAN(a->url, b->url);
+    ASSERT_SPAN(a->description, b->description);
+    ASSERT_SPAN(a->disabled_reason, b->disabled_reason);
+    ASSERT_SPAN(a->metadata, b->metadata);
+    ASSERT_SPAN(a->headers, b->headers);
+    assert_int_equal(a->filter_count, b->filter_count);
+    for (unsigned i = 0; i < a->filter_count; i++)
+        ASSERT_SPAN(a->filters[i], b->filters[i]);
+    assert_int_equal(a->channel_count, b->channel_count);
+    for (unsigned i = 0; i < a->channel_count; i++)
+        ASSERT_SPAN(a->channels[i], b->channels[i]);
+    assert_int_equal(a->key_count, b->key_count);
+    for (unsigned i = 0; i < a->key_count; i++) {
+        assert_int_equal(a->keys[i].kind, b->keys[i].kind);
+        assert_int_equal(a->keys[i].expires.us, b->keys[i].expires.us);
+        assert_int_equal(a->keys[i].len, b->keys[i].len);
+        assert_memory_equal(a->keys[i].bytes, b->keys[i].bytes, a->keys[i].len);
+    }
+}
+
+static void an_endpoint_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint(), *out;
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_same("endpoint", &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    compare_endpoint(out, &in);
+    endpoint_free(&out);
+}
+
+static void a_damaged_endpoint_is_corrupt(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint();
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_mutations(&encoded, decode_endpoint);
+}
+
+static void an_endpoint_of_nothing_but_defaults_survives(void **state)
+{
+    (void)state;
+    struct endpoint in = {.number = 1}, *out;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    compare_endpoint(out, &in);
+    assert_null(out->filters);
+    endpoint_free(&out);
+}
+
+static void signing_keys_are_sealed_and_bound_to_their_endpoint(void **state)
+{
+    (void)state;
+    struct vault *vault;
+    assert_int_equal(vault_new("main secret", &vault), ERR_OK);
+    struct endpoint in = sample_endpoint(), *out;
+    record_endpoint_encode(&in, vault, &encoded);
+    assert_null(memmem(encoded.ptr, encoded.len, in.keys[1].bytes, in.keys[1].len));
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), vault, &out), ERR_OK);
+    compare_endpoint(out, &in);
+    endpoint_free(&out);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_INVALID);
+    assert_null(out);
+
+    /* The same bytes under another endpoint's id. */
+    char *id = memmem(encoded.ptr, encoded.len, in.id.b, ID_BYTES);
+    assert_non_null(id);
+    id[0] ^= 1;
+    golden_sum(encoded.ptr, encoded.len);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), vault, &out), ERR_CORRUPT);
+    assert_null(out);
+    vault_free(&vault);
+}
+
+/* ---------------------------------------------------------------- event type, key */
+
+static enum err decode_type(struct span in)
+{
+    struct event_type *t;
+    enum err e = record_event_type_decode(in, &t);
+    event_type_free(&t);
+    return e;
+}
+
+static void an_event_type_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct event_type in = {
+        .org = golden_id(2),
+        .version = 4,
+        .created = {1700000000000001},
+        .updated = {1700000000000002},
+        .name = SPAN("invoice.paid"),
+        .description = SPAN("An invoice was paid"),
+        .group_name = SPAN("invoice"),
+        .feature_flag = SPAN("beta"),
+        .schemas = SPAN("{\"1\":{}}"),
+        .archived = true,
+        .deprecated = true,
+    };
+    struct event_type *out;
+    record_event_type_encode(&in, &encoded);
+    golden_same("event_type", &encoded);
+    assert_int_equal(record_event_type_decode(buf_view(&encoded), &out), ERR_OK);
+    ASSERT_ID(out->org, in.org);
+    assert_int_equal(out->version, in.version);
+    assert_int_equal(out->created.us, in.created.us);
+    assert_int_equal(out->updated.us, in.updated.us);
+    ASSERT_SPAN(out->name, in.name);
+    ASSERT_SPAN(out->description, in.description);
+    ASSERT_SPAN(out->group_name, in.group_name);
+    ASSERT_SPAN(out->feature_flag, in.feature_flag);
+    ASSERT_SPAN(out->schemas, in.schemas);
+    assert_true(out->archived);
+    assert_true(out->deprecated);
+    event_type_free(&out);
+    golden_mutations(&encoded, decode_type);
+}
+
+static enum err decode_key(struct span in)
+{
+    struct api_key k;
+    return record_key_decode(in, &k);
+}
+
+static void a_key_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct api_key in = {
+        .id = golden_id(4),
+        .org = golden_id(2),
+        .scope = SCOPE_APP,
+        .app = golden_id(1),
+        .created = {1700000000000001},
+        .expires = {1700000000000002},
+        .name = "the build server",
+    };
+    struct api_key out;
+    memset(in.hash, 0xcc, sizeof in.hash);
+    record_key_encode(&in, &encoded);
+    golden_same("key", &encoded);
+    assert_int_equal(record_key_decode(buf_view(&encoded), &out), ERR_OK);
+    ASSERT_ID(out.id, in.id);
+    ASSERT_ID(out.org, in.org);
+    ASSERT_ID(out.app, in.app);
+    assert_memory_equal(out.hash, in.hash, sizeof in.hash);
+    assert_int_equal(out.scope, in.scope);
+    assert_int_equal(out.created.us, in.created.us);
+    assert_int_equal(out.expires.us, in.expires.us);
+    assert_string_equal(out.name, in.name);
+    golden_mutations(&encoded, decode_key);
+}
+
+int main(void)
+{
+#define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        RECORD_TEST(an_application_is_written_as_its_golden_file_says),
+        RECORD_TEST(an_endpoint_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_damaged_endpoint_is_corrupt),
+        RECORD_TEST(an_endpoint_of_nothing_but_defaults_survives),
+        RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),
+        RECORD_TEST(an_event_type_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_key_is_written_as_its_golden_file_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

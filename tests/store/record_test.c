@@ -1,0 +1,203 @@
+/* The writer's own records, and the grammar that all records share. */
+#include "tests/store/golden.h"
+
+static struct buf encoded;
+
+static int setup(void **state)
+{
+    (void)state;
+    buf_init(&encoded, 64 * 1024);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    buf_free(&encoded);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- task */
+
+static const struct task task = {
+    .kind = TASK_DEAD_REPLAY,
+    .app_number = 7,
+    .endpoint = 0x01020304,
+    .cursor_number = 9,
+    .since = {1700000000000001},
+    .until = {1700000000000002},
+    .event_type = "invoice.paid",
+    .finished = true,
+    .done = UINT64_C(1) << 40,
+    .created = {1700000000000003},
+    .updated = {1700000000000004},
+};
+
+static enum err decode_task(struct span in)
+{
+    struct task t;
+    return record_task_decode(in, &t);
+}
+
+static void a_task_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct task in = task, out;
+    in.org = golden_id(1);
+    in.app = golden_id(2);
+    in.cursor = golden_id(3);
+    in.message = golden_id(4);
+    record_task_encode(&in, &encoded);
+    golden_same("task", &encoded);
+    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.kind, in.kind);
+    assert_int_equal(out.app_number, in.app_number);
+    assert_int_equal(out.endpoint, in.endpoint);
+    assert_int_equal(out.cursor_number, in.cursor_number);
+    assert_int_equal(out.since.us, in.since.us);
+    assert_int_equal(out.until.us, in.until.us);
+    assert_string_equal(out.event_type, in.event_type);
+    assert_int_equal(out.finished, in.finished);
+    assert_int_equal(out.done, in.done);
+    assert_int_equal(out.created.us, in.created.us);
+    assert_int_equal(out.updated.us, in.updated.us);
+    assert_memory_equal(&out.org, &in.org, ID_BYTES);
+    assert_memory_equal(&out.app, &in.app, ID_BYTES);
+    assert_memory_equal(&out.cursor, &in.cursor, ID_BYTES);
+    assert_memory_equal(&out.message, &in.message, ID_BYTES);
+}
+
+static void a_damaged_task_is_corrupt(void **state)
+{
+    (void)state;
+    record_task_encode(&task, &encoded);
+    golden_mutations(&encoded, decode_task);
+}
+
+/* ---------------------------------------------------------------- marks */
+
+static enum err decode_marks(struct span in)
+{
+    struct marks m;
+    return record_marks_decode(in, &m);
+}
+
+static void marks_are_written_as_their_golden_file_says(void **state)
+{
+    (void)state;
+    struct marks in = {.message = golden_id(5),
+                       .attempt = golden_id(6),
+                       .next_app = 11,
+                       .next_endpoint = 12,
+                       .next_version = UINT64_MAX},
+                 out;
+    record_marks_encode(&in, &encoded);
+    golden_same("marks", &encoded);
+    assert_int_equal(record_marks_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out.message, &in.message, ID_BYTES);
+    assert_memory_equal(&out.attempt, &in.attempt, ID_BYTES);
+    assert_int_equal(out.next_app, 11);
+    assert_int_equal(out.next_endpoint, 12);
+    assert_true(out.next_version == UINT64_MAX);
+    golden_mutations(&encoded, decode_marks);
+}
+
+/* ---------------------------------------------------------------- answer */
+
+static enum err decode_answer(struct span in)
+{
+    uint16_t status;
+    uint8_t hash[8];
+    struct span answer;
+    return record_answer_decode(in, &status, hash, &answer);
+}
+
+static void an_answer_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    static const uint8_t hash[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    uint16_t status;
+    uint8_t got[8];
+    struct span answer;
+    record_answer_encode(202, hash, SPAN("{\"id\":\"msg_1\"}"), &encoded);
+    golden_same("answer", &encoded);
+    assert_int_equal(record_answer_decode(buf_view(&encoded), &status, got, &answer), ERR_OK);
+    assert_int_equal(status, 202);
+    assert_memory_equal(got, hash, 8);
+    assert_true(span_is(answer, "{\"id\":\"msg_1\"}"));
+    golden_mutations(&encoded, decode_answer);
+}
+
+/* ---------------------------------------------------------------- grammar */
+
+static void varints_have_one_encoding_each(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        buf_clear(&encoded);
+        codec_varint(&encoded, values[i]);
+        assert_int_equal(encoded.len, codec_varint_len(values[i]));
+        struct reader r = reader_of(buf_view(&encoded));
+        assert_true(codec_read_varint(&r) == values[i]);
+        assert_int_equal(codec_finished(&r), ERR_OK);
+    }
+    static const struct span refused[] = {
+        SPAN("\x80"),                                     /* cut */
+        SPAN("\x81\x00"),                                 /* longer than needed */
+        SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), /* over 64 bits */
+        SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct reader r = reader_of(refused[i]);
+        (void)codec_read_varint(&r);
+        assert_true(r.failed);
+    }
+}
+
+static void tags_that_step_back_or_are_empty_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span fields;
+        unsigned read;
+    } cases[] = {
+        {SPAN("\x01\x01z\x02\x01y"), 2}, {SPAN("\x02\x01z\x02\x01y"), 2},
+        {SPAN("\x02\x01z\x01\x01y"), 1}, {SPAN("\x01\x00"), 0},
+        {SPAN("\x00\x01z"), 0},          {SPAN("\x01\x02z"), 0},
+        {SPAN("\x01"), 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reader r = reader_of(cases[i].fields);
+        struct codec_tagged f = {0};
+        unsigned n = 0;
+        while (codec_read_tagged(&r, &f))
+            n++;
+        assert_int_equal(n, cases[i].read);
+        assert_int_equal(codec_finished(&r), n == 2 ? ERR_OK : ERR_CORRUPT);
+    }
+}
+
+static void another_version_is_corrupt(void **state)
+{
+    (void)state;
+    struct marks m = {0};
+    record_marks_encode(&m, &encoded);
+    encoded.ptr[0]++;
+    assert_int_equal(record_marks_decode(buf_view(&encoded), &m), ERR_CORRUPT);
+}
+
+int main(void)
+{
+#define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        RECORD_TEST(a_task_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_damaged_task_is_corrupt),
+        RECORD_TEST(marks_are_written_as_their_golden_file_says),
+        RECORD_TEST(an_answer_is_written_as_its_golden_file_says),
+        RECORD_TEST(varints_have_one_encoding_each),
+        RECORD_TEST(tags_that_step_back_or_are_empty_are_refused),
+        RECORD_TEST(another_version_is_corrupt),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
