@@ -35,7 +35,6 @@ struct request {
 
     /* head */
     struct span path, query_text; /* as sent, without the question mark; path without a last slash */
-    struct query query;
     enum method method;
     const struct route *route;
     void *context;
@@ -64,6 +63,8 @@ struct request {
     /* waiting */
     struct store_op *op;
     void (*then)(struct request *req, struct store_op *op);
+
+    struct query query; /* last: what stands before it is cleared for every request */
 };
 
 /* A body's memory grows with what arrived, not with what was announced, within the budget of all

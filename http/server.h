@@ -7,12 +7,11 @@
 struct http_settings {
     const char *listen; /* "127.0.0.1:8071", "[::1]:0" */
     int64_t threads;
-    int64_t max_body;        /* of a message */
-    int64_t max_batch_body;
+    int64_t max_body;       /* the bound of routes whose body_max is MESSAGE_BODY_MAX; 0: just that */
+    int64_t max_batch_body; /* the same for BATCH_BODY_MAX */
     int64_t head_timeout_us, body_timeout_us; /* absolute, not of inactivity */
-    int64_t max_connections, max_connections_per_address;
+    int64_t max_connections, max_connections_per_address; /* of an address; 0: as many as in all */
     const char *jwt_secret;  /* NULL: only our own keys */
-    bool idempotency_conflict; /* documented in store_settings; here for the answer */
 };
 
 /* Routes of one layer with the context that its handlers get. Static storage. */

@@ -5,7 +5,7 @@
 #include "http/server.h"
 
 struct ingest_settings {
-    int64_t max_body; /* of one message, also inside a batch */
+    int64_t max_body; /* of one message, also inside a batch; 0: MESSAGE_BODY_MAX */
 };
 struct ingest;
 

@@ -1,0 +1,124 @@
+/* libmicrohttpd's own timeout counts inactivity, so it never ends a connection that drips. Here a
+ * deadline is a shutdown of the socket: libmicrohttpd then sees the end of the stream and cleans up
+ * in its own way, and nothing of it is freed behind its back. */
+#include "http/connection.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+void connections_init(struct connections *all, struct site *site, struct drain *drain)
+{
+    *all = (struct connections){.site = site, .drain = drain};
+    heap_init(&all->deadlines);
+}
+
+void connections_free(struct connections *all)
+{
+    assert(all->count == 0);
+    heap_free(&all->deadlines);
+}
+
+struct connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* A connection too many, or one that we have no memory for, is shut before its head is read. */
+static struct connection *begin(struct connections *all, struct MHD_Connection *mhd)
+{
+    int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const struct sockaddr *peer =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct address_key address = address_key_of(peer);
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c || !heap_reserve(&all->deadlines, all->count + 1)
+        || address_table_enter(all->site->addresses, address)) {
+        counter_add(&all->site->stats.refused[REFUSED_CONNECTIONS], 1);
+        shutdown(fd, SHUT_RDWR);
+        free(c);
+        return NULL;
+    }
+    *c = (struct connection){.all = all, .mhd = mhd, .fd = fd, .drain_fd = -1, .address = address};
+    heap_item_init(&c->deadline);
+    c->next = all->first;
+    if (c->next)
+        c->next->previous = c;
+    all->first = c;
+    all->count++;
+    counter_add(&all->site->stats.connections, 1);
+    connection_allow(c, all->site->settings.head_timeout_us);
+    return c;
+}
+
+static void end(struct connection *c)
+{
+    struct connections *all = c->all;
+    assert(!c->request);
+    heap_remove(&all->deadlines, &c->deadline);
+    if (c->drain_fd >= 0)
+        drain_add(all->drain, c->drain_fd, all->now);
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        all->first = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    all->count--;
+    counter_sub(&all->site->stats.connections, 1);
+    address_table_leave(all->site->addresses, c->address);
+    free(c);
+}
+
+void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *socket_context = begin(cls, mhd);
+    else if (*socket_context)
+        end(*socket_context);
+}
+
+void connection_allow(struct connection *c, int64_t us)
+{
+    heap_set(&c->all->deadlines, &c->deadline, mono_add(c->all->now, us).us);
+}
+
+void connection_allow_for_ever(struct connection *c)
+{
+    heap_remove(&c->all->deadlines, &c->deadline);
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->drain_fd < 0)
+        c->drain_fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+void connections_expire(struct connections *all)
+{
+    struct heap_item *item = heap_first(&all->deadlines);
+    while (item && item->when <= all->now.us) {
+        struct connection *c = (struct connection *)item;
+        heap_remove(&all->deadlines, item);
+        if (c->request || !c->served)
+            counter_add(&all->site->stats.refused[REFUSED_TIMEOUT], 1);
+        shutdown(c->fd, SHUT_RDWR);
+        item = heap_first(&all->deadlines);
+    }
+}
+
+struct mono connections_next(const struct connections *all)
+{
+    const struct heap_item *item = heap_first(&all->deadlines);
+    return item ? (struct mono){item->when} : MONO_NEVER;
+}
+
+void connections_shut(struct connections *all, bool busy_too)
+{
+    for (struct connection *c = all->first; c; c = c->next)
+        if (busy_too || !c->request)
+            shutdown(c->fd, SHUT_RDWR);
+}

@@ -1,0 +1,383 @@
+/* One request's way through libmicrohttpd's callbacks.
+ *
+ * The access handler is called once when the head is there, once for each piece of the body, once
+ * when the body is complete, and once more after a suspended request was resumed; the request's phase
+ * says which of these it is. Everything that can be refused by the head alone is refused in the first
+ * call, before a byte of the body is taken; libmicrohttpd then closes the connection itself when a
+ * body was announced. */
+#include "http/intake.h"
+
+#include "base/log.h"
+#include "http/answer.h"
+#include "http/guard.h"
+#include "http/reply.h"
+#include "http/token.h"
+
+#include <assert.h>
+
+#define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
+#define SPARE_MAX 256
+#define IDEMPOTENCY_KEY_MAX 255
+
+/* ---------------------------------------------------------------- begin and end */
+
+void intake_init(struct intake *in, struct site *site, struct inbox *inbox,
+                 struct connections *connections)
+{
+    *in = (struct intake){.site = site, .inbox = inbox, .connections = connections};
+}
+
+void intake_free(struct intake *in)
+{
+    assert(in->waiting == 0);
+    while (in->spare) {
+        struct request *req = in->spare;
+        in->spare = (struct request *)req->item.next;
+        free(req);
+    }
+}
+
+static struct request *request_new(struct intake *in)
+{
+    struct request *req = in->spare;
+    if (req) {
+        in->spare = (struct request *)req->item.next;
+        in->spare_count--;
+    } else {
+        req = malloc(REQUEST_BLOCK);
+        if (!req)
+            return NULL;
+    }
+    memset(req, 0, offsetof(struct request, query));
+    req->query.count = 0;
+    arena_init(&req->arena, req + 1, REQUEST_BLOCK - sizeof *req, REQUEST_MEMORY_MAX);
+    req->site = in->site;
+    req->inbox = in->inbox;
+    req->began = in->connections->now;
+    return req;
+}
+
+static void request_free(struct intake *in, struct request *req)
+{
+    request_release(req);
+    if (in->spare_count == SPARE_MAX) {
+        free(req);
+        return;
+    }
+    req->item.next = (struct inbox_item *)in->spare;
+    in->spare = req;
+    in->spare_count++;
+}
+
+/* Splits "/path?query" or "http://host/path?query" (RFC 9112 section 3.2.2). */
+static void split_target(struct span target, struct request *req)
+{
+    if (span_starts(target, SPAN("http://")) || span_starts(target, SPAN("https://"))) {
+        struct span rest = target;
+        span_cut(&rest, '/');
+        span_cut(&rest, '/');
+        span_cut(&rest, '/');
+        target = rest.ptr ? span_of(rest.ptr - 1, rest.len + 1) : SPAN("/");
+    }
+    struct span path = span_cut(&target, '?');
+    if (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    req->path = path;
+    req->query_text = target;
+}
+
+void *intake_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct intake *in = cls;
+    struct connection *c = connection_of(mhd);
+    if (!c)
+        return NULL;
+    struct request *req = request_new(in);
+    if (!req)
+        return NULL;
+    struct span target = arena_copy(&req->arena, span_text(uri));
+    if (!target.ptr) {
+        request_free(in, req);
+        return NULL;
+    }
+    req->mhd = mhd;
+    split_target(target, req);
+    c->request = req;
+    c->served = true;
+    connection_allow(c, in->site->settings.head_timeout_us);
+    return req;
+}
+
+/* One line a request; only asked for when something must be found out. */
+static void log_request(const struct request *req, int64_t us)
+{
+    struct span id = {0};
+    if (!log_on(LOG_DEBUG))
+        return;
+    if (!request_header(req, "svix-req-id", &id))
+        request_header(req, "x-request-id", &id);
+    log_debug("request", LOG_SPAN("request_id", id),
+              LOG_TEXT_FIELD("operation", req->route ? req->route->operation : "none"),
+              LOG_SPAN("path", req->path), LOG_INT("status", req->status), LOG_INT("us", us),
+              LOG_END);
+}
+
+void intake_end(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                enum MHD_RequestTerminationCode code)
+{
+    (void)code;
+    struct intake *in = cls;
+    struct request *req = *con_cls;
+    if (!req)
+        return;
+    assert(req->phase != REQUEST_WAITING);
+    int64_t us = clock_mono().us - req->began.us;
+    histogram_add(&in->site->stats.request_us, us > 0 ? (uint64_t)us : 0);
+    log_request(req, us);
+    struct connection *c = connection_of(mhd);
+    if (c) {
+        c->request = NULL;
+        connection_allow(c, KEEP_ALIVE_S * US_PER_S);
+    }
+    request_free(in, req);
+    *con_cls = NULL;
+}
+
+/* ---------------------------------------------------------------- the head */
+
+struct header_list {
+    size_t count;
+    struct guard_header headers[HEADERS_MAX + 1];
+};
+
+static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const char *key,
+                                      size_t key_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    struct header_list *list = cls;
+    list->headers[list->count].name = span_of(key, key_len);
+    list->headers[list->count].value = span_of(value, value_len);
+    list->count++;
+    return list->count <= HEADERS_MAX ? MHD_YES : MHD_NO;
+}
+
+static bool refuse_malformed(struct request *req, unsigned status, const char *why)
+{
+    counter_add(&req->site->stats.refused[REFUSED_MALFORMED], 1);
+    req->close = true;
+    request_fail(req, status, why);
+    return false;
+}
+
+/* A target with a space or a control byte has another end for another parser. */
+static bool is_target(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] <= 0x20 || s.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool pass_guard(struct request *req, const char *version, struct guard_frame *frame)
+{
+    struct header_list list;
+    list.count = 0;
+    MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, collect_header, &list);
+    const char *wrong = guard_check(span_text(version), list.headers, list.count, frame);
+    if (!wrong && !(is_target(req->path) && is_target(req->query_text)))
+        wrong = "the request target has spaces or control characters";
+    if (wrong)
+        return refuse_malformed(req, 400, wrong);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (info && info->header_size > HEAD_MAX)
+        return refuse_malformed(req, 431, "the request's head is too large");
+    return true;
+}
+
+static bool decode_params(struct request *req, const struct router_match *match)
+{
+    req->param_count = match->param_count;
+    for (unsigned i = 0; i < match->param_count; i++)
+        if (query_decode(&req->arena, match->params[i], false, &req->params[i]))
+            return false;
+    return !query_parse(&req->arena, req->query_text, &req->query);
+}
+
+static bool find_route(struct request *req, const char *method)
+{
+    struct router_match match;
+    if (!router_find(req->site->router, req->path, &match)) {
+        request_fail(req, 404, "No such route");
+        return false;
+    }
+    if (!router_method(span_text(method), &req->method) || !match.by_method[req->method]) {
+        char allow[ROUTER_ALLOW_MAX];
+        router_allow(&match, allow);
+        request_reply_header(req, "Allow", allow);
+        request_fail(req, 405, "The route does not have this method");
+        return false;
+    }
+    req->route = match.by_method[req->method];
+    req->context = match.context[req->method];
+    if (!decode_params(req, &match)) {
+        request_fail(req, 400, "The path or the query is not well encoded");
+        return false;
+    }
+    return true;
+}
+
+static size_t body_bound(const struct site *site, const struct route *route)
+{
+    if (route->body_max == MESSAGE_BODY_MAX && site->settings.max_body > 0)
+        return (size_t)site->settings.max_body;
+    if (route->body_max == BATCH_BODY_MAX && site->settings.max_batch_body > 0)
+        return (size_t)site->settings.max_batch_body;
+    return route->body_max;
+}
+
+static bool pass_bound(struct request *req, const struct guard_frame *frame)
+{
+    req->body_max = body_bound(req->site, req->route);
+    req->body_expected = (size_t)frame->length;
+    if (frame->length <= req->body_max)
+        return true;
+    req->close = true;
+    request_fail(req, 413, "The body is larger than this route takes");
+    return false;
+}
+
+static bool pass_token(struct request *req)
+{
+    if (req->route->access == ACCESS_PUBLIC)
+        return true;
+    struct span header, token, app = {0};
+    if (!request_header(req, "authorization", &header) || !token_of_header(header, &token)
+        || token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
+                           clock_wall(), &req->principal)) {
+        request_reply_header(req, "WWW-Authenticate", "Bearer");
+        request_fail(req, 401, "Invalid token");
+        return false;
+    }
+    for (unsigned i = 0; i < req->param_count; i++)
+        if (span_is(router_param_name(req->route, i), "app"))
+            app = req->params[i];
+    switch (token_allows(req->route->access, &req->principal, app)) {
+    case ERR_OK:
+        return true;
+    case ERR_NOT_FOUND:
+        request_fail_err(req, ERR_NOT_FOUND, NULL);
+        return false;
+    default:
+        request_fail(req, 403, "The token may not do this");
+        return false;
+    }
+}
+
+static bool read_idempotency_key(struct request *req)
+{
+    struct span key;
+    if (req->method != METHOD_POST || !request_header(req, "idempotency-key", &key))
+        return true;
+    bool good = key.len >= 1 && key.len <= IDEMPOTENCY_KEY_MAX;
+    for (size_t i = 0; good && i < key.len; i++)
+        good = key.ptr[i] > 0x20 && key.ptr[i] < 0x7f;
+    if (!good) {
+        request_fail(req, 400, "Idempotency-Key must be 1 to 255 visible characters");
+        return false;
+    }
+    req->idempotency_key = key;
+    return true;
+}
+
+/* The first call. The order is that of what a refusal gives away: nothing about routes to malformed
+ * requests, nothing about what is stored to those without a token. */
+static enum MHD_Result accept_head(struct intake *in, struct request *req, const char *method,
+                                   const char *version)
+{
+    struct guard_frame frame;
+    struct connection *c = connection_of(req->mhd);
+    counter_add(&in->site->stats.requests, 1);
+    req->method = METHOD_POST;
+    if (pass_guard(req, version, &frame) && find_route(req, method) && pass_bound(req, &frame)
+        && pass_token(req) && read_idempotency_key(req)) {
+        req->phase = REQUEST_BODY;
+        if (frame.length > 0 || frame.chunked)
+            connection_allow(c, in->site->settings.body_timeout_us);
+        else
+            connection_allow_for_ever(c);
+        return MHD_YES;
+    }
+    if (req->close || frame.length > 0 || frame.chunked) {
+        req->close = true;
+        connection_drain(c);
+    }
+    return reply_queue(in, req);
+}
+
+/* ---------------------------------------------------------------- the body and the handler */
+
+/* libmicrohttpd takes no reply in the middle of a body, so this one goes around it. */
+static enum MHD_Result refuse_in_body(struct intake *in, struct request *req, enum err e)
+{
+    struct connection *c = connection_of(req->mhd);
+    connection_drain(c);
+    request_fail_err(req, e, NULL);
+    reply_write_now(in, req, c->fd);
+    return MHD_NO;
+}
+
+static enum MHD_Result handle(struct intake *in, struct request *req)
+{
+    connection_allow_for_ever(connection_of(req->mhd));
+    req->phase = REQUEST_HANDLING;
+    req->route->handler(req);
+    assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_WAITING);
+    if (req->phase == REQUEST_ANSWERED)
+        return reply_queue(in, req);
+    in->waiting++;
+    MHD_suspend_connection(req->mhd);
+    return MHD_YES;
+}
+
+enum MHD_Result intake_access(void *cls, struct MHD_Connection *mhd, const char *url,
+                              const char *method, const char *version, const char *upload_data,
+                              size_t *upload_data_size, void **con_cls)
+{
+    (void)url;
+    (void)mhd;
+    struct intake *in = cls;
+    struct request *req = *con_cls;
+    if (!req)
+        return MHD_NO;
+    switch (req->phase) {
+    case REQUEST_HEAD:
+        return accept_head(in, req, method, version);
+    case REQUEST_BODY:
+        if (*upload_data_size == 0)
+            return handle(in, req);
+        enum err e = request_append(req, upload_data, *upload_data_size);
+        if (e)
+            return refuse_in_body(in, req, e);
+        *upload_data_size = 0;
+        return MHD_YES;
+    case REQUEST_ANSWERED:
+        return reply_queue(in, req);
+    default:
+        return MHD_YES;
+    }
+}
+
+void intake_continue(struct intake *in)
+{
+    struct inbox_item *item = inbox_take(in->inbox);
+    while (item) {
+        struct request *req = (struct request *)item;
+        item = item->next;
+        request_continue(req);
+        if (req->phase == REQUEST_WAITING)
+            continue;
+        in->waiting--;
+        MHD_resume_connection(req->mhd);
+    }
+}

@@ -1,0 +1,37 @@
+/* From libmicrohttpd's callbacks to a handler: the head's checks, the body, the reply. */
+#ifndef HTTP_INTAKE_H
+#define HTTP_INTAKE_H
+
+#include "http/connection.h"
+#include "http/request_state.h"
+
+/* One HTTP thread's requests. Owned by it, but for `inbox`. */
+struct intake {
+    struct site *site;
+    struct inbox *inbox; /* operations that came back */
+    struct connections *connections;
+    struct request *spare; /* released requests, to be used again */
+    unsigned spare_count;
+    unsigned waiting; /* requests whose operation the store has */
+    bool closing;     /* every reply ends its connection */
+};
+
+void intake_init(struct intake *in, struct site *site, struct inbox *inbox,
+                 struct connections *connections);
+/* Every request must be over. */
+void intake_free(struct intake *in);
+
+/* For MHD_OPTION_URI_LOG_CALLBACK: the request line arrived. Returns the request. */
+void *intake_begin(void *cls, const char *uri, struct MHD_Connection *mhd);
+/* The access handler. */
+enum MHD_Result intake_access(void *cls, struct MHD_Connection *mhd, const char *url,
+                              const char *method, const char *version, const char *upload_data,
+                              size_t *upload_data_size, void **con_cls);
+/* For MHD_OPTION_NOTIFY_COMPLETED. */
+void intake_end(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                enum MHD_RequestTerminationCode code);
+
+/* Continues the requests whose operations came back; MHD_run must follow. */
+void intake_continue(struct intake *in);
+
+#endif

@@ -1,0 +1,197 @@
+/* Fails closed: an algorithm, a claim or a key that is not exactly what we expect is no token. The
+ * signature is checked before anything of the claims is read. */
+#include "http/token.h"
+
+#include "base/hash.h"
+#include "base/json_scan.h"
+
+#define TOKEN_MAX (4 * 1024)
+#define TOKEN_JSON_DEPTH 16
+
+/* Base64url JSON of one part of a token; *text holds the bytes that *value points into. */
+static enum err decode_part(struct span part, struct buf *text, struct json_value *value)
+{
+    struct json_error error;
+    enum err e = base64url_decode(part, text);
+    if (!e)
+        e = json_check(buf_view(text), TOKEN_JSON_DEPTH, value, &error);
+    if (!e && value->type != JSON_OBJECT)
+        e = ERR_INVALID;
+    return e;
+}
+
+/* The header says HS256 and asks for nothing that we would have to understand ("crit"). */
+static enum err check_header(struct span part)
+{
+    struct buf text;
+    struct json_value header, item;
+    struct span name;
+    unsigned algorithms = 0;
+    buf_init(&text, TOKEN_MAX);
+    enum err e = decode_part(part, &text, &header);
+    if (!e) {
+        struct json_walk w = json_walk(header);
+        while (json_next(&w, &name, &item)) {
+            if (span_is(name, "alg")) {
+                algorithms++;
+                if (!span_eq(item.raw, SPAN("\"HS256\"")))
+                    e = ERR_INVALID;
+            } else if (span_is(name, "crit") || w.name_escaped) {
+                e = ERR_INVALID;
+            }
+        }
+        if (algorithms != 1)
+            e = ERR_INVALID;
+    }
+    buf_free(&text);
+    return e;
+}
+
+static enum err check_signature(struct span secret, struct span signed_text, struct span part)
+{
+    uint8_t wanted[SHA256_BYTES];
+    hash_hmac_sha256(secret, signed_text, wanted);
+    struct buf given;
+    buf_init(&given, 2 * SHA256_BYTES);
+    enum err e = base64url_decode(part, &given);
+    if (!e && !hash_same(buf_view(&given), span_of(wanted, sizeof wanted)))
+        e = ERR_INVALID;
+    buf_free(&given);
+    return e;
+}
+
+/* A NumericDate: seconds, with a fraction that is dropped. */
+static enum err read_date(struct json_value item, int64_t *seconds)
+{
+    if (item.type != JSON_NUMBER)
+        return ERR_INVALID;
+    size_t whole = 0;
+    while (whole < item.raw.len && item.raw.ptr[whole] != '.')
+        whole++;
+    item.raw.len = whole;
+    return json_integer(item, 0, INT64_MAX / US_PER_S, seconds);
+}
+
+struct claims {
+    struct span sub, org;
+    int64_t expires, not_before; /* seconds; -1: none */
+};
+
+static enum err read_claims(struct json_value object, struct claims *out)
+{
+    *out = (struct claims){.expires = -1, .not_before = -1};
+    struct json_walk w = json_walk(object);
+    struct span name;
+    struct json_value item;
+    enum err e = ERR_OK;
+    while (!e && json_next(&w, &name, &item)) {
+        if (span_is(name, "sub"))
+            e = json_plain(item, &out->sub);
+        else if (span_is(name, "org"))
+            e = json_plain(item, &out->org);
+        else if (span_is(name, "exp"))
+            e = read_date(item, &out->expires);
+        else if (span_is(name, "nbf"))
+            e = read_date(item, &out->not_before);
+    }
+    return e;
+}
+
+static enum err check_claims(const struct claims *c, struct wall now, struct principal *out)
+{
+    int64_t seconds = now.us / US_PER_S;
+    if (c->expires >= 0 && seconds >= c->expires)
+        return ERR_INVALID;
+    if (c->not_before >= 0 && seconds + TOKEN_SKEW_S < c->not_before)
+        return ERR_INVALID;
+    if (!id_parse(c->sub, ID_ORG, &out->org)) {
+        out->scope = SCOPE_ADMIN;
+        return ERR_OK;
+    }
+    out->scope = SCOPE_APP;
+    enum err e = id_parse(c->sub, ID_APP, &out->app);
+    return e ? e : id_parse(c->org, ID_ORG, &out->org);
+}
+
+enum err token_jwt(struct span secret, struct span token, struct wall now, struct principal *out)
+{
+    struct span rest = token;
+    struct span header = span_cut(&rest, '.');
+    struct span payload = span_cut(&rest, '.');
+    struct span signature = span_cut(&rest, '.');
+    if (secret.len == 0 || !signature.ptr || rest.ptr)
+        return ERR_INVALID;
+    struct span signed_text = span_of(token.ptr, header.len + 1 + payload.len);
+    enum err e = check_header(header);
+    if (!e)
+        e = check_signature(secret, signed_text, signature);
+    if (e)
+        return e;
+    struct buf text;
+    struct json_value object;
+    struct claims claims;
+    memset(out, 0, sizeof *out);
+    buf_init(&text, TOKEN_MAX);
+    e = decode_part(payload, &text, &object);
+    if (!e)
+        e = read_claims(object, &claims);
+    if (!e)
+        e = check_claims(&claims, now, out);
+    buf_free(&text);
+    return e;
+}
+
+enum err token_principal(struct store *store, struct span jwt_secret, struct span token,
+                         struct wall now, struct principal *out)
+{
+    if (token.len == 0 || token.len > TOKEN_MAX)
+        return ERR_INVALID;
+    uint8_t hash[SHA256_BYTES];
+    hash_sha256(token, hash);
+    struct api_key key;
+    memset(out, 0, sizeof *out);
+    if (!store_key_find(store, hash, &key)) {
+        out->org = key.org;
+        out->scope = key.scope;
+        out->app = key.app;
+    } else {
+        enum err e = token_jwt(jwt_secret, token, now, out);
+        if (e)
+            return e;
+    }
+    memcpy(out->identity, hash, sizeof out->identity);
+    return ERR_OK;
+}
+
+bool token_of_header(struct span authorization, struct span *token)
+{
+    struct span rest = span_trim(authorization);
+    struct span scheme = span_cut(&rest, ' ');
+    *token = span_trim(rest);
+    return span_eq_nocase(scheme, SPAN("bearer")) && token->len > 0;
+}
+
+/* Which scopes a route serves; an application's token is then held to its application. */
+static bool serves(enum access access, enum key_scope scope)
+{
+    static const unsigned scopes[] = {
+        [ACCESS_PUBLIC] = ~0u,
+        [ACCESS_READ] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ | 1u << SCOPE_APP,
+        [ACCESS_INGEST] = 1u << SCOPE_ADMIN | 1u << SCOPE_INGEST,
+        [ACCESS_APP] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_ADMIN] = 1u << SCOPE_ADMIN,
+        [ACCESS_READ_ORG] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ,
+        [ACCESS_READ_TYPES] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ | 1u << SCOPE_APP,
+    };
+    return scopes[access] & 1u << scope;
+}
+
+enum err token_allows(enum access access, const struct principal *who, struct span app)
+{
+    /* Routes of an application hide what is not the token's, even those that it may never use. */
+    struct id id;
+    if (who->scope == SCOPE_APP && app.ptr && !id_parse(app, ID_APP, &id)
+        && id_cmp(&id, &who->app) != 0)
+        return ERR_NOT_FOUND;
+    return serves(access, who->scope) ? ERR_OK : ERR_INVALID;
+}
