@@ -485,21 +485,32 @@ static void print_synopsis(const struct option *o, struct buf *out)
     print_type(o, "|", out);
 }
 
-void option_help(const struct option *table, size_t n, struct buf *out)
+/* The length of the longest synopsis. */
+static size_t synopsis_width(const struct option *table, size_t n)
 {
+    struct buf synopsis;
     size_t width = 0;
 
-    for (size_t i = 0; i < 2 * n; i++) { /* first round measures */
-        const struct option *o = &table[i % n];
+    buf_init(&synopsis, 256);
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&synopsis);
+        print_synopsis(&table[i], &synopsis);
+        if (synopsis.len > width)
+            width = synopsis.len;
+    }
+    buf_free(&synopsis);
+    return width;
+}
+
+void option_help(const struct option *table, size_t n, struct buf *out)
+{
+    size_t width = synopsis_width(table, n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct option *o = &table[i];
         size_t start = out->len;
         print_synopsis(o, out);
-        if (i < n) {
-            if (out->len - start > width)
-                width = out->len - start;
-            out->len = start;
-            continue;
-        }
-        buf_printf(out, "%*s  %s", (int)(width - (out->len - start)), "", o->help);
+        buf_printf(out, "%*s  %s", (int)(start + width - out->len), "", o->help);
         if (o->fallback && *o->fallback && o->type != OPTION_FLAG)
             buf_printf(out, " [%s]", o->fallback);
         buf_char(out, '\n');
