@@ -308,10 +308,10 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
             connection_allow_for_ever(c);
         return MHD_YES;
     }
-    if (req->close || frame.length > 0 || frame.chunked) {
-        req->close = true;
-        connection_drain(c);
-    }
+    if (!req->close && frame.length == 0 && !frame.chunked)
+        return MHD_YES; /* a reply in this call would close the connection; the next one is at once */
+    req->close = true;
+    connection_drain(c);
     return reply_queue(in, req);
 }
 

@@ -1,0 +1,296 @@
+/* A real server on port 0 with a store that the test completes by hand, and a client that writes raw
+ * bytes. Included by tests only; every function is static to its test. */
+#ifndef TESTS_HTTP_FIXTURE_H
+#define TESTS_HTTP_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define UNUSED __attribute__((unused))
+
+/* ---------------------------------------------------------------- the store's side */
+
+/* The calls of store.h that the HTTP layer makes. One operation is held at a time. */
+static struct fake_store {
+    _Atomic(struct store_op *) held;
+    _Atomic int refuse_with; /* enum err */
+    _Atomic bool at_once;    /* complete inside store_submit */
+} fake;
+
+enum err store_submit(struct store *s, struct store_op *op)
+{
+    (void)s;
+    if (atomic_load(&fake.refuse_with))
+        return (enum err)atomic_load(&fake.refuse_with);
+    if (atomic_load(&fake.at_once))
+        op->done(op);
+    else
+        atomic_store(&fake.held, op);
+    return ERR_OK;
+}
+
+/* Tokens are the names of their scopes; "app" belongs to the application of id_floor(1 s). */
+enum err store_key_find(struct store *s, const uint8_t hash[32], struct api_key *out)
+{
+    (void)s;
+    static const char *const names[] = {"admin", "ingest", "read", "app"};
+    memset(out, 0, sizeof *out);
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t known[SHA256_BYTES];
+        hash_sha256(span_text(names[i]), known);
+        if (memcmp(known, hash, sizeof known) == 0) {
+            out->scope = (enum key_scope)i;
+            out->app = id_floor((struct wall){US_PER_S * 1600000000});
+            return ERR_OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* Waits for an operation (the handler runs on the server's thread) and completes it. */
+static UNUSED void complete_held(enum err result)
+{
+    struct store_op *op;
+    while (!(op = atomic_exchange(&fake.held, NULL)))
+        sched_yield();
+    op->result = result;
+    op->done(op);
+}
+
+/* ---------------------------------------------------------------- routes */
+
+static void reply_text(struct request *req, unsigned status, struct span text)
+{
+    struct buf body;
+    buf_init(&body, REPLY_MAX);
+    buf_span(&body, text);
+    request_reply(req, status, &body);
+}
+
+static void echo(struct request *req)
+{
+    reply_text(req, 200, request_body(req));
+}
+
+static void hello(struct request *req)
+{
+    reply_text(req, 200, SPAN("{\"hello\":true}"));
+}
+
+static void show_app(struct request *req)
+{
+    reply_text(req, 200, request_param(req, "app"));
+}
+
+static void reply_large(struct request *req)
+{
+    struct buf body;
+    buf_init(&body, REPLY_MAX);
+    for (int i = 0; i < 1024 * 1024; i++)
+        buf_char(&body, 'x');
+    request_reply(req, 200, &body);
+}
+
+static void after_store(struct request *req, struct store_op *op)
+{
+    if (op->result)
+        request_fail_err(req, op->result, NULL);
+    else
+        reply_text(req, 202, SPAN("{\"stored\":true}"));
+    free(op);
+}
+
+static void drop_op(struct request *req, struct store_op *op)
+{
+    (void)req;
+    free(op);
+}
+
+static void wait_for_store(struct request *req)
+{
+    struct store_op *op = calloc(1, sizeof *op);
+    assert_non_null(op);
+    request_submit(req, op, after_store, drop_op);
+}
+
+static void show_identity(struct request *req)
+{
+    struct idempotency identity;
+    request_idempotency(req, &identity);
+    struct buf body;
+    buf_init(&body, 1024);
+    for (unsigned i = 0; identity.used && i < 16; i++)
+        buf_printf(&body, "%02x", identity.key[i]);
+    buf_printf(&body, " %lld", (long long)identity.lifetime_us);
+    request_reply(req, 200, &body);
+}
+
+static const struct route routes[] = {
+    {METHOD_GET, "/api/v1/hello", ACCESS_PUBLIC, 0, hello, "hello"},
+    {METHOD_POST, "/api/v1/echo", ACCESS_PUBLIC, 1000, echo, "echo"},
+    {METHOD_PUT, "/api/v1/echo", ACCESS_PUBLIC, MESSAGE_BODY_MAX, echo, "echo.put"},
+    {METHOD_POST, "/api/v1/wait", ACCESS_PUBLIC, 1000, wait_for_store, "wait"},
+    {METHOD_GET, "/api/v1/large", ACCESS_PUBLIC, 0, reply_large, "large"},
+    {METHOD_GET, "/api/v1/app/{app}", ACCESS_READ, 0, show_app, "app.get"},
+    {METHOD_GET, "/api/v1/org", ACCESS_READ_ORG, 0, hello, "org.get"},
+    {METHOD_POST, "/api/v1/app/{app}/msg", ACCESS_INGEST, 1000, show_identity, "message.create"},
+};
+
+/* ---------------------------------------------------------------- the server */
+
+static struct http_settings default_settings(void)
+{
+    return (struct http_settings){
+        .listen = "127.0.0.1:0",
+        .threads = 1,
+        .head_timeout_us = 60 * US_PER_S,
+        .body_timeout_us = 60 * US_PER_S,
+        .max_connections = 1000,
+    };
+}
+
+static struct http_server *start_server(const struct http_settings *settings)
+{
+    static const struct route_table table = {routes, sizeof routes / sizeof routes[0], NULL};
+    struct http_server *server;
+    fake.held = NULL;
+    fake.refuse_with = ERR_OK;
+    fake.at_once = false;
+    assert_int_equal(http_server_new(settings, NULL, &table, 1, &server), ERR_OK);
+    assert_int_equal(http_server_start(server), ERR_OK);
+    return server;
+}
+
+static UNUSED void stop_server(struct http_server *server)
+{
+    http_server_stop(server, 0);
+    assert_int_equal(counter_get(&http_server_stats(server)->connections), 0);
+    http_server_free(&server);
+}
+
+static UNUSED int set_up(void **state)
+{
+    struct http_settings settings = default_settings();
+    *state = start_server(&settings);
+    return 0;
+}
+
+static UNUSED int tear_down(void **state)
+{
+    stop_server(*state);
+    return 0;
+}
+
+static UNUSED uint64_t refused(const struct http_server *server, enum refusal why)
+{
+    return counter_get(&http_server_stats(server)->refused[why]);
+}
+
+/* ---------------------------------------------------------------- the client */
+
+static int dial(const struct http_server *server)
+{
+    const char *address = http_server_address(server);
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    sa.sin_port = htons((uint16_t)strtol(strrchr(address, ':') + 1, NULL, 10));
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const void *)&sa, sizeof sa), 0);
+    return fd;
+}
+
+/* False when the peer has closed. */
+static bool say(int fd, struct span text)
+{
+    while (text.len > 0) {
+        ssize_t n = send(fd, text.ptr, text.len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return false;
+        text = span_skip(text, (size_t)n);
+    }
+    return true;
+}
+
+#define ANSWER_MAX (2 * 1024 * 1024)
+struct answer {
+    int status; /* 0: the connection was closed without an answer */
+    size_t len;
+    char *body; /* inside text */
+    char *text; /* head and body, malloc'ed */
+};
+
+static UNUSED void answer_free(struct answer *a)
+{
+    free(a->text);
+    a->text = NULL;
+}
+
+/* Reads one byte; false at the end of the stream. */
+static bool hear_byte(int fd, char *c)
+{
+    ssize_t n = recv(fd, c, 1, 0);
+    assert_true(n >= 0 || errno == ECONNRESET);
+    return n == 1;
+}
+
+/* Reads exactly one answer, so that what follows it stays for the next call. */
+static struct answer hear(int fd, bool has_body)
+{
+    struct answer a = {.text = malloc(ANSWER_MAX)};
+    assert_non_null(a.text);
+    size_t at = 0;
+    a.text[0] = '\0';
+    while (at < ANSWER_MAX - 1 && hear_byte(fd, a.text + at)) {
+        a.text[++at] = '\0';
+        if (at >= 4 && memcmp(a.text + at - 4, "\r\n\r\n", 4) == 0)
+            break;
+    }
+    if (at == 0)
+        return a;
+    assert_memory_equal(a.text, "HTTP/1.1 ", 9);
+    a.status = (int)strtol(a.text + 9, NULL, 10);
+    a.body = a.text + at;
+    const char *length = strstr(a.text, "Content-Length: ");
+    a.len = has_body && length ? (size_t)strtol(length + 16, NULL, 10) : 0;
+    assert_true(a.len < ANSWER_MAX - at);
+    for (size_t i = 0; i < a.len; i++)
+        assert_true(hear_byte(fd, a.body + i));
+    a.body[a.len] = '\0';
+    return a;
+}
+
+/* The stream ended, with nothing more to read. */
+static UNUSED bool is_closed(int fd)
+{
+    char c;
+    return !hear_byte(fd, &c);
+}
+
+/* Sends and expects a status; the connection stays open. */
+static UNUSED void expect(int fd, const char *request, int status)
+{
+    assert_true(say(fd, span_text(request)));
+    struct answer a = hear(fd, true);
+    if (a.status != status)
+        print_error("%s\n-> %s\n", request, a.text);
+    assert_int_equal(a.status, status);
+    answer_free(&a);
+}
+
+#endif
