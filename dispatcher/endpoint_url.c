@@ -1,5 +1,5 @@
-/* An endpoint's URL: taken apart by curl, because curl sends it; judged and put together again here,
- * because curl is lenient.
+/* An endpoint's URL: taken apart by curl, because curl sends it; judged and put together again
+ * here, because curl is lenient.
  *
  * Invariants: the stored form parses to itself; the host is an address in canonical spelling that
  * the guard let pass, or a name that no resolver can take for an address; nothing depends on the
@@ -54,7 +54,7 @@ static const char *parse_failure(CURLUcode code)
 {
     switch (code) {
     case CURLUE_USER_NOT_ALLOWED:
-        return "a URL must not contain a user name or password; set an authorization header instead";
+        return "a URL must not contain a user name or password: set an authorization header";
     case CURLUE_BAD_PORT_NUMBER:
         return "the port is a number from 1 to 65535";
     case CURLUE_NO_HOST:
@@ -129,14 +129,21 @@ static bool is_number(struct span label)
     return true;
 }
 
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 /* Lower case. A single dot at the end (the DNS root) is allowed. */
 static const char *bad_name(struct span name)
 {
     struct span label = {0};
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.ptr[i] >= 0x80)
-            return "write an international host name in its punycode form (xn--…)";
-    }
+    if (!is_ascii(name))
+        return "write an international host name in its punycode form (xn--…)";
     if (name.len > 1 && name.ptr[name.len - 1] == '.')
         name.len--;
     if (name.len > HOST_MAX)
@@ -149,7 +156,7 @@ static const char *bad_name(struct span name)
     return is_number(label) ? "the host looks like an IPv4 address but is not one" : NULL;
 }
 
-/* Appends the host in its stored form. */
+/* Appends the host in its stored form; spoils `host`. */
 static const char *host_judge(const struct guard *g, char *host, struct buf *out)
 {
     struct in6_addr address;
@@ -163,9 +170,8 @@ static const char *host_judge(const struct guard *g, char *host, struct buf *out
     if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, &address) == 1) {
         inet_ntop(bracketed ? AF_INET6 : AF_INET, &address, canonical, sizeof canonical);
         buf_printf(out, bracketed ? "[%s]" : "%s", canonical);
-        return guard_judge_text(g, canonical) == GUARD_REFUSED
-                   ? "the address is not a public one"
-                   : NULL;
+        bool refused = guard_judge_text(g, canonical) == GUARD_REFUSED;
+        return refused ? "the address is not a public one" : NULL;
     }
     buf_text(out, host);
     return bracketed ? "the host is not a valid name or address" : bad_name(span_text(host));
@@ -175,12 +181,8 @@ static const char *bad_rest(const struct parts *p)
 {
     if (p->port && strspn(p->port, "0") == strlen(p->port))
         return parse_failure(CURLUE_BAD_PORT_NUMBER);
-    for (const char *texts[] = {p->path, p->query ? p->query : ""}, **t = texts; t < texts + 2; t++) {
-        for (const char *c = *t; *c; c++) {
-            if ((unsigned char)*c >= 0x80)
-                return "write characters outside ASCII in their percent-encoded form";
-        }
-    }
+    if (!is_ascii(span_text(p->path)) || !is_ascii(span_text(p->query)))
+        return "write characters outside ASCII in their percent-encoded form";
     return NULL;
 }
 

@@ -1,9 +1,9 @@
 /* Which addresses an endpoint may be reached at.
  *
  * Invariants: an address is refused unless it is known to be globally reachable or in a subnet that
- * the operator named; an IPv4 address is judged the same in either spelling (plain or ::ffff:0:0/96);
- * a form that carries an IPv4 address which someone else would unpack (NAT64, 6to4, Teredo) is
- * refused whatever it carries. */
+ * the operator named; an IPv4 address is judged the same in either spelling (plain or in
+ * ::ffff:0:0/96); a form that carries an IPv4 address which someone else would unpack (NAT64, 6to4,
+ * Teredo) is refused whatever it carries. */
 #include "dispatcher/guard.h"
 
 #include <arpa/inet.h>
@@ -13,21 +13,21 @@
 /* IANA IPv4 Special-Purpose Address Registry, and multicast. The few entries of 192.0.0.0/24 that
  * are globally reachable serve no webhook. */
 static const struct subnet special4[] = {
-    {AF_INET, {0}, 8},            /* this network, RFC 791 */
-    {AF_INET, {10}, 8},           /* private, RFC 1918 */
-    {AF_INET, {100, 64}, 10},     /* carrier-grade NAT, RFC 6598 */
-    {AF_INET, {127}, 8},          /* loopback, RFC 1122 */
-    {AF_INET, {169, 254}, 16},    /* link local (cloud metadata), RFC 3927 */
-    {AF_INET, {172, 16}, 12},     /* private, RFC 1918 */
-    {AF_INET, {192, 0, 0}, 24},   /* IETF protocol assignments, RFC 6890 */
-    {AF_INET, {192, 0, 2}, 24},   /* documentation, RFC 5737 */
-    {AF_INET, {192, 88, 99}, 24}, /* 6to4 relay anycast, RFC 7526 */
-    {AF_INET, {192, 168}, 16},    /* private, RFC 1918 */
-    {AF_INET, {198, 18}, 15},     /* benchmarking, RFC 2544 */
+    {AF_INET, {0}, 8},             /* this network, RFC 791 */
+    {AF_INET, {10}, 8},            /* private, RFC 1918 */
+    {AF_INET, {100, 64}, 10},      /* carrier-grade NAT, RFC 6598 */
+    {AF_INET, {127}, 8},           /* loopback, RFC 1122 */
+    {AF_INET, {169, 254}, 16},     /* link local (cloud metadata), RFC 3927 */
+    {AF_INET, {172, 16}, 12},      /* private, RFC 1918 */
+    {AF_INET, {192, 0, 0}, 24},    /* IETF protocol assignments, RFC 6890 */
+    {AF_INET, {192, 0, 2}, 24},    /* documentation, RFC 5737 */
+    {AF_INET, {192, 88, 99}, 24},  /* 6to4 relay anycast, RFC 7526 */
+    {AF_INET, {192, 168}, 16},     /* private, RFC 1918 */
+    {AF_INET, {198, 18}, 15},      /* benchmarking, RFC 2544 */
     {AF_INET, {198, 51, 100}, 24}, /* documentation, RFC 5737 */
-    {AF_INET, {203, 0, 113}, 24}, /* documentation, RFC 5737 */
-    {AF_INET, {224}, 4},          /* multicast, RFC 5771 */
-    {AF_INET, {240}, 4},          /* reserved, and limited broadcast, RFC 1112 and 919 */
+    {AF_INET, {203, 0, 113}, 24},  /* documentation, RFC 5737 */
+    {AF_INET, {224}, 4},           /* multicast, RFC 5771 */
+    {AF_INET, {240}, 4},           /* reserved, and limited broadcast, RFC 1112 and 919 */
 };
 
 /* Only global unicast is allocated: this leaves out ::/96 (IPv4-compatible), ::1, 64:ff9b::/96 and
@@ -42,7 +42,8 @@ static const struct subnet special6[] = {
     {AF_INET6, {0x3f, 0xff}, 20},             /* documentation, RFC 9637 */
 };
 
-static const struct subnet mapped = {AF_INET6, {[10] = 0xff, [11] = 0xff}, 96}; /* RFC 4291 */
+/* IPv4-mapped, RFC 4291 section 2.5.5.2. */
+static const struct subnet mapped = {AF_INET6, {[10] = 0xff, [11] = 0xff}, 96};
 
 struct address {
     int family;
@@ -108,7 +109,7 @@ enum guard_answer guard_judge(const struct guard *g, const struct sockaddr *addr
     }
 }
 
-/* Dotted quad or RFC 4291 text, nothing else: inet_pton takes no zone and no short forms of IPv4. */
+/* Dotted quad or RFC 4291 text: inet_pton takes no zone and no short forms of IPv4. */
 static bool address_parse(const char *text, struct address *out)
 {
     *out = (struct address){.family = AF_INET};

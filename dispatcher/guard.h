@@ -29,6 +29,7 @@ enum guard_answer {
     GUARD_ALLOWED, /* special, but in an allowed subnet: such endpoints get their own connections */
     GUARD_REFUSED,
 };
+/* `address` is the whole structure of its family. */
 enum guard_answer guard_judge(const struct guard *g, const struct sockaddr *address);
 /* The same for an address in text form, as CURLINFO_PRIMARY_IP gives it; GUARD_REFUSED when it is
  * not one. */

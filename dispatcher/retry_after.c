@@ -130,9 +130,9 @@ static bool century_seconds(struct civil c, int64_t now_s, int64_t *out)
     if (!gmtime_r(&now, &today))
         return false;
     int two_digits = c.year;
-    int century = (today.tm_year + 1900) / 100 * 100;
-    for (int back = -100; back <= 100; back += 100) {
-        c.year = century - back + two_digits;
+    int this_century = (today.tm_year + 1900) / 100 * 100;
+    for (int century = this_century + 100; century >= this_century - 100; century -= 100) {
+        c.year = century + two_digits;
         if (civil_seconds(&c, out) && *out <= now_s + fifty_years)
             return true;
     }

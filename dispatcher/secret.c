@@ -1,5 +1,5 @@
-/* Signing secrets in the text forms of Standard Webhooks 1.0, "whsec_" for HMAC keys and "whsk_" and
- * "whpk_" for the secret and public key of ed25519.
+/* Signing secrets in the text forms of Standard Webhooks 1.0: "whsec_" for HMAC keys, "whsk_" and
+ * "whpk_" for the secret and the public key of ed25519.
  *
  * Invariants: an ed25519 key in memory is seed and public key, 32 bytes each, that belong together,
  * so that what receivers are shown verifies what is signed; copies made on the way are wiped. */
@@ -14,7 +14,7 @@
 
 #define HMAC_KEY_MIN 24
 #define HMAC_KEY_MAX 75
-#define HMAC_KEY_FRESH 24 /* 192 bits, what receivers know from other services; base64 needs no padding */
+#define HMAC_KEY_FRESH 24 /* 192 bits, as receivers know it; base64 needs no padding */
 #define ED25519_HALF 32
 
 static bool ed25519_public(const uint8_t *seed, uint8_t out[ED25519_HALF])
@@ -74,11 +74,12 @@ enum err dispatcher_secret_parse(struct span text, struct signing_key *out, cons
         return ERR_INVALID;
     struct buf bytes;
     buf_init(&bytes, SIGNING_KEY_MAX);
+    if (!buf_reserve(&bytes, SIGNING_KEY_MAX)) /* at once: a growing buffer leaves copies behind */
+        return ERR_NO_MEMORY;
     enum err e = base64_decode(text, &bytes);
     if (!e)
         e = bytes_parse(buf_view(&bytes), kind, out, why);
-    if (bytes.ptr)
-        OPENSSL_cleanse(bytes.ptr, bytes.cap);
+    OPENSSL_cleanse(bytes.ptr, bytes.cap);
     buf_free(&bytes);
     return e;
 }

@@ -11,9 +11,9 @@ struct signer;
 struct signer *signer_new(const struct signing_key *keys, unsigned count);
 void signer_free(struct signer **s);
 
-/* Appends the value of `webhook-signature` over "id.timestamp.body": "v1,<base64>" or "v1a,<base64>"
- * for each key that is live at `now`, newest first, separated by spaces. False when no key is
- * live, OpenSSL fails or memory is short: do not send; `out` then holds nothing of use. */
+/* Appends the value of `webhook-signature` over "id.timestamp.body": "v1,<base64>" or
+ * "v1a,<base64>" for each key that is live at `now`, newest first, separated by spaces. False when
+ * no key is live, OpenSSL fails or memory is short: do not send; `out` then holds nothing of use. */
 bool signer_sign(struct signer *s, struct span id, int64_t timestamp, struct span body,
                  struct wall now, struct buf *out) MUST_CHECK;
 

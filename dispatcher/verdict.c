@@ -1,9 +1,9 @@
 /* The meaning of an attempt's result, in one place and without I/O, so that every rule can be read
  * as a table and tested as one.
  *
- * Invariants: a result has exactly one verdict; a retry is never earlier than the schedule's jittered
- * step; only what the final response headers said counts (a status seen on a broken or timed-out
- * exchange is no answer). */
+ * Invariants: a result has exactly one verdict; a retry is never earlier than the schedule's
+ * jittered step; only what the final response headers said counts (a status seen on a broken or
+ * timed-out exchange is no answer). */
 #include "dispatcher/verdict.h"
 
 #include "base/bounds.h"

@@ -151,8 +151,9 @@ static void texts_that_are_not_exactly_an_address_are_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "",          "localhost", "fe80::1%eth0", "2606:4700::1111%eth0", "8.8.8",      "0x08080808",
-        "134744072", "8.8.8.8 ",  " 8.8.8.8",     "[2606:4700::1111]",    "8.8.8.8:80", "8.8.8.08.8"};
+        "",        "localhost",  "fe80::1%eth0", "2606:4700::1111%eth0", "0x08080808", "134744072",
+        "8.8.8",   "8.8.8.08",   "8.8.8.8 ",     " 8.8.8.8",             "8.8.8.8:80", "8.8.8.8.8",
+        "[2606:4700::1111]"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_int_equal(guard_judge_text(&strict, texts[i]), GUARD_REFUSED);
 }

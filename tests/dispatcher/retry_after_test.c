@@ -78,8 +78,10 @@ static void leap_days_exist_in_leap_years_only(void **state)
     (void)state;
     /* now: 28 Feb 2024, 23:00 */
     static const struct row rows[] = {
-        {"Thu, 29 Feb 2024 00:00:00 GMT", 3600}, {"Thu, 29 Feb 2024 01:00:00 GMT", 7200},
-        {"Fri, 29 Feb 2023 00:00:00 GMT", UNREADABLE}, {"Fri, 29 Feb 1900 00:00:00 GMT", UNREADABLE},
+        {"Thu, 29 Feb 2024 00:00:00 GMT", 3600},
+        {"Thu, 29 Feb 2024 01:00:00 GMT", 7200},
+        {"Fri, 29 Feb 2023 00:00:00 GMT", UNREADABLE},
+        {"Fri, 29 Feb 1900 00:00:00 GMT", UNREADABLE},
         {"Tue, 29 Feb 2000 00:00:00 GMT", 0},
     };
     CHECK(rows, INT64_C(1709161200));

@@ -161,7 +161,7 @@ static void fresh_ed25519_keys_are_pairs_and_differ(void **state)
     buf_init(&text, 200);
     buf_text(&text, "whsk_");
     base64_encode(span_of(a.bytes, a.len), &text);
-    struct signing_key again = parsed(buf_view(&text)); /* refuses halves that do not belong together */
+    struct signing_key again = parsed(buf_view(&text)); /* refuses halves of different pairs */
     assert_memory_equal(again.bytes, a.bytes, 64);
     buf_free(&text);
 }
