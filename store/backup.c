@@ -1,0 +1,100 @@
+/* A copy while serving: LMDB copies the pages of one committed state, so the copy is what a restart at
+ * that moment would have found, and `serve` opens it as it is.
+ *
+ * Durable before reported: the copy, its directory and that directory's entry are synced before
+ * ERR_OK. The long read transaction pins free pages: the file grows while a backup runs. */
+#include "store/internal.h"
+
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum err failed(const char *what, const char *path)
+{
+    int error = errno;
+    log_error("backup", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("path", path),
+              LOG_TEXT_FIELD("error", strerror(error)), LOG_END);
+    return error == ENOSPC || error == EDQUOT ? ERR_FULL : ERR_IO;
+}
+
+/* ERR_CONFLICT unless `dir` is a directory without entries. */
+static enum err must_be_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return failed("open", dir);
+    bool empty = true;
+    for (struct dirent *entry; empty && (entry = readdir(d));)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(d);
+    if (empty)
+        return ERR_OK;
+    log_error("backup", LOG_TEXT_FIELD("what", "the directory is not empty"),
+              LOG_TEXT_FIELD("path", dir), LOG_END);
+    return ERR_CONFLICT;
+}
+
+static enum err prepare(const char *dir)
+{
+    if (mkdir(dir, 0700) == 0)
+        return ERR_OK;
+    if (errno != EEXIST)
+        return failed("create", dir);
+    enum err e = must_be_empty(dir);
+    if (e)
+        return e;
+    return chmod(dir, 0700) == 0 ? ERR_OK : failed("restrict", dir);
+}
+
+static enum err sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return failed("open", path);
+    enum err e = fsync(fd) == 0 ? ERR_OK : failed("sync", path);
+    close(fd);
+    return e;
+}
+
+static enum err sync_parent(const char *dir)
+{
+    char path[PATH_MAX];
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    while (len > 0 && dir[len - 1] != '/')
+        len--;
+    if (len >= sizeof path)
+        return ERR_INVALID;
+    if (len == 0)
+        return sync_path(".");
+    memcpy(path, dir, len);
+    path[len] = '\0';
+    return sync_path(path);
+}
+
+enum err store_backup(struct store *s, const char *dir)
+{
+    char file[PATH_MAX];
+    int len = snprintf(file, sizeof file, "%s/data.mdb", dir);
+    if (len < 0 || (size_t)len >= sizeof file)
+        return ERR_INVALID;
+    enum err e = prepare(dir);
+    if (e)
+        return e;
+    e = env_err(mdb_env_copy2(s->env.mdb, dir, 0), "copy the environment");
+    if (!e)
+        e = sync_path(file);
+    if (!e)
+        e = sync_path(dir);
+    if (!e)
+        e = sync_parent(dir);
+    if (e)
+        (void)unlink(file);
+    return e;
+}

@@ -1,0 +1,124 @@
+/* `surehook check`: every record decodes, and every index says what the records say. For people after
+ * an accident and for tests after every kill. */
+#include "store/check.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+#define FINDING_MAX 512
+
+void check_say(struct check *c, const char *format, ...)
+{
+    char text[FINDING_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    c->report->errors++;
+    c->say(c->context, text);
+}
+
+enum err check_open(struct check *c, enum tree tree, struct check_walk *w)
+{
+    *w = (struct check_walk){0};
+    enum err e = tree_cursor(&c->r->store->env, c->r->txn, tree, &w->cursor);
+    if (!e)
+        e = tree_walk(w->cursor, MDB_FIRST, &w->key, &w->value);
+    w->more = !e;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err check_next(struct check_walk *w)
+{
+    assert(w->more);
+    enum err e = tree_walk(w->cursor, MDB_NEXT, &w->key, &w->value);
+    w->more = !e;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+void check_close(struct check_walk *w)
+{
+    if (w->cursor)
+        mdb_cursor_close(w->cursor);
+    w->cursor = NULL;
+}
+
+enum err check_row_exists(struct check *c, enum tree tree, const struct treekey *key,
+                          const char *what)
+{
+    struct span value;
+    enum err e = snapshot_get(c->r, tree, key, &value);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    check_say(c, "%s", what);
+    return ERR_OK;
+}
+
+struct check_text check_id(const struct id *id, const char *prefix)
+{
+    struct check_text t;
+    id_format(id, prefix, t.text);
+    return t;
+}
+
+struct id check_prefix(struct span key)
+{
+    struct id id = {{0}};
+    if (key.len >= ID_BYTES)
+        memcpy(id.b, key.ptr, ID_BYTES);
+    return id;
+}
+
+static enum err check_marks(struct check *c)
+{
+    struct span value;
+    enum err e =
+        tree_get(&c->r->store->env, c->r->txn, TREE_META, SPAN(META_MARKS), &value);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK; /* nothing was ever committed */
+    if (!e && record_marks_decode(value, &c->marks))
+        check_say(c, "the high-water marks do not decode");
+    return e;
+}
+
+static enum err check_tasks(struct check *c)
+{
+    struct check_walk w;
+    enum err e = check_open(c, TREE_TASK, &w);
+    while (!e && w.more) {
+        struct task task;
+        if (w.key.len != ID_BYTES || record_task_decode(w.value, &task))
+            check_say(c, "a task does not decode");
+        e = check_next(&w);
+    }
+    check_close(&w);
+    return e;
+}
+
+static void index_finding(void *context, const char *finding)
+{
+    check_say(context, "index: %s", finding);
+}
+
+enum err store_check(struct store *s, void (*say)(void *context, const char *finding),
+                     void *context, struct check_report *report)
+{
+    *report = (struct check_report){0};
+    struct check c = {.say = say, .context = context, .report = report, .now = clock_wall()};
+    enum err e = store_read_begin(s, &c.r);
+    if (e)
+        return e;
+    e = check_marks(&c);
+    if (!e)
+        e = check_tasks(&c);
+    if (!e)
+        e = check_entities(&c);
+    if (!e)
+        e = check_messages(&c);
+    if (!e)
+        e = check_queues(&c);
+    if (!e)
+        e = index_check(s->index, c.r->txn, index_finding, &c, &report->index_entries);
+    store_read_end(&c.r);
+    return e;
+}
