@@ -95,13 +95,13 @@ enum err index_view_get(struct index_view *view, MDB_txn *txn, enum index_family
 
 /* Walks the keys that begin with `prefix` in order, memory and runs as one, each key once. */
 struct index_cursor;
-/* `start`: the walk begins at the first key >= start (forward) or <= start (backward) within the
- * prefix; empty: at the prefix's end. */
+/* `start` (it begins with the prefix): the walk begins at the first key >= start (forward) or <= start
+ * (backward) within the prefix; empty: at the prefix's end. */
 enum err index_cursor_open(struct index_view *view, MDB_txn *txn, enum index_family family,
                            struct span prefix, struct span start, bool backward,
                            struct index_cursor **out) MUST_CHECK;
-/* The next key, of those alive when the cursor was opened. ERR_NOT_FOUND at the end. The spans are valid until the next
- * call, in a write transaction until the next write. */
+/* The next key, of those alive when the cursor was opened. ERR_NOT_FOUND at the end. The spans are
+ * valid until the next call, in a write transaction until the next write. */
 enum err index_cursor_next(struct index_cursor *c, struct span *key, struct span *value) MUST_CHECK;
 /* Before the view is closed, and before a write transaction ends. */
 void index_cursor_close(struct index_cursor **c);

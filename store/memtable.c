@@ -1,0 +1,325 @@
+/* Everything that waits to be written out stands in a memtable, and every list and look-up of the
+ * service passes through it. Readers take no lock: a skip list without deletion needs one release
+ * store per level to publish a node, and one acquire load per step to follow it.
+ *
+ * Invariants
+ *   - the arena is handed out from low to high; a node's place is also its age;
+ *   - within a list nodes are ordered by key, and among equal keys the newest is first;
+ *   - a node's height follows from its place, so that the same entries in the same order always
+ *     fill the same bytes: a tail that came from two tables fits two tables when it is read back. */
+#include "store/memtable.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#define HEIGHT_MAX 12 /* 4^12 nodes before searches slow down; an arena holds far fewer */
+
+struct node {
+    int64_t expires_us;
+    uint8_t family, key_len, value_len, height;
+    _Atomic memtable_node next[]; /* `height` of them; then key and value */
+};
+
+struct memtable {
+    atomic_uint references;
+
+    /* owned by the writer */
+    memtable_node used, capacity;
+    size_t count[INDEX_FAMILIES];
+
+    /* shared */
+    uint8_t *arena;
+    _Atomic unsigned height[INDEX_FAMILIES]; /* only grows; a late reader of it is only slower */
+    _Atomic memtable_node head[INDEX_FAMILIES][HEIGHT_MAX];
+};
+
+_Static_assert(sizeof(struct node) + HEIGHT_MAX * sizeof(memtable_node) + INDEX_KEY_MAX +
+                       INDEX_VALUE_MAX + 7 <= MEMTABLE_NODE_MAX,
+               "MEMTABLE_NODE_MAX bounds every node");
+
+/* Place 0 means "none", so the arena begins behind it. */
+#define ARENA_START 8u
+
+struct memtable *memtable_new(size_t bytes)
+{
+    assert(bytes >= 4096 && bytes <= 1u << 30);
+    struct memtable *t = calloc(1, sizeof *t);
+    uint8_t *arena = malloc(bytes);
+    if (!t || !arena) {
+        free(t);
+        free(arena);
+        return NULL;
+    }
+    atomic_init(&t->references, 1);
+    t->arena = arena;
+    t->capacity = (memtable_node)bytes;
+    t->used = ARENA_START;
+    return t;
+}
+
+struct memtable *memtable_ref(struct memtable *t)
+{
+    atomic_fetch_add_explicit(&t->references, 1, memory_order_relaxed);
+    return t;
+}
+
+void memtable_unref(struct memtable **t)
+{
+    struct memtable *old = *t;
+    *t = NULL;
+    if (old && atomic_fetch_sub_explicit(&old->references, 1, memory_order_acq_rel) == 1) {
+        free(old->arena);
+        free(old);
+    }
+}
+
+size_t memtable_room(const struct memtable *t)
+{
+    return (t->capacity - t->used) / MEMTABLE_NODE_MAX;
+}
+
+bool memtable_grow(struct memtable *t)
+{
+    assert(t->capacity <= 1u << 30);
+    uint8_t *arena = realloc(t->arena, (size_t)t->capacity * 2);
+    if (!arena)
+        return false;
+    t->arena = arena;
+    t->capacity *= 2;
+    return true;
+}
+
+static struct node *node_at(const struct memtable *t, memtable_node at)
+{
+    return (struct node *)(void *)(t->arena + at);
+}
+
+static const char *node_key(const struct node *n)
+{
+    return (const char *)(n->next + n->height);
+}
+
+static memtable_node node_size(unsigned height, size_t key_len, size_t value_len)
+{
+    size_t size = sizeof(struct node) + height * sizeof(memtable_node) + key_len + value_len;
+    return (memtable_node)((size + 7) & ~(size_t)7);
+}
+
+/* One in four nodes of a level reaches the next, by a mix (splitmix64) of the node's place. */
+static unsigned height_of(memtable_node at)
+{
+    uint64_t z = (uint64_t)at * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    unsigned height = 1 + (unsigned)__builtin_ctzll(z | UINT64_C(1) << 62) / 2;
+    return height < HEIGHT_MAX ? height : HEIGHT_MAX;
+}
+
+memtable_node memtable_add(struct memtable *t, enum index_family family,
+                           const struct index_entry *e)
+{
+    assert(e->key.len >= 1 && e->key.len <= INDEX_KEY_MAX && e->value.len <= INDEX_VALUE_MAX);
+    memtable_node at = t->used;
+    unsigned height = height_of(at);
+    memtable_node size = node_size(height, e->key.len, e->value.len);
+    if (size > t->capacity - at)
+        return 0;
+
+    struct node *n = node_at(t, at);
+    n->expires_us = e->expires.us;
+    n->family = (uint8_t)family;
+    n->key_len = (uint8_t)e->key.len;
+    n->value_len = (uint8_t)e->value.len;
+    n->height = (uint8_t)height;
+    char *key = (char *)(n->next + height);
+    memcpy(key, e->key.ptr, e->key.len);
+    if (e->value.len > 0)
+        memcpy(key + e->key.len, e->value.ptr, e->value.len);
+    t->used = at + size;
+    return at;
+}
+
+void memtable_truncate(struct memtable *t, memtable_node mark)
+{
+    assert(mark >= ARENA_START && mark <= t->used);
+    t->used = mark;
+}
+
+memtable_node memtable_start(const struct memtable *t)
+{
+    (void)t;
+    return ARENA_START;
+}
+
+memtable_node memtable_mark(const struct memtable *t)
+{
+    return t->used;
+}
+
+memtable_node memtable_after(const struct memtable *t, memtable_node at)
+{
+    const struct node *n = node_at(t, at);
+    return at + node_size(n->height, n->key_len, n->value_len);
+}
+
+enum index_family memtable_family(const struct memtable *t, memtable_node node)
+{
+    return (enum index_family)node_at(t, node)->family;
+}
+
+size_t memtable_count(const struct memtable *t, enum index_family family)
+{
+    return t->count[family];
+}
+
+struct index_entry memtable_entry(const struct memtable *t, memtable_node node)
+{
+    const struct node *n = node_at(t, node);
+    const char *key = node_key(n);
+    return (struct index_entry){
+        .key = span_of(key, n->key_len),
+        .value = span_of(key + n->key_len, n->value_len),
+        .expires = {n->expires_us},
+    };
+}
+
+/* ------------------------------------------------ the list */
+
+static _Atomic memtable_node *links(const struct memtable *t, enum index_family family,
+                                    memtable_node at)
+{
+    return at ? node_at(t, at)->next : ((struct memtable *)(uintptr_t)t)->head[family];
+}
+
+static int node_cmp(const struct memtable *t, memtable_node at, struct span key)
+{
+    const struct node *n = node_at(t, at);
+    return entry_key_cmp(span_of(node_key(n), n->key_len), key);
+}
+
+/* The first node whose key is >= `key`; *before the node in front of it (0: the head). With `path`
+ * the node in front of it on every level. A node that stopped the search on one level stops it on
+ * the next without being compared again. */
+static memtable_node lower(const struct memtable *t, enum index_family family, struct span key,
+                           memtable_node *before, memtable_node *path)
+{
+    unsigned level = atomic_load_explicit(&t->height[family], memory_order_relaxed);
+    memtable_node at = 0, stop = 0;
+    while (level-- > 0) {
+        for (;;) {
+            memtable_node next =
+                atomic_load_explicit(&links(t, family, at)[level], memory_order_acquire);
+            if (next == 0 || next == stop || node_cmp(t, next, key) >= 0) {
+                stop = next;
+                break;
+            }
+            at = next;
+        }
+        if (path)
+            path[level] = at;
+    }
+    *before = at;
+    return stop;
+}
+
+static void link_node(struct memtable *t, memtable_node at)
+{
+    struct node *n = node_at(t, at);
+    enum index_family family = (enum index_family)n->family;
+    memtable_node path[HEIGHT_MAX] = {0}, before;
+    (void)lower(t, family, span_of(node_key(n), n->key_len), &before, path);
+    if (n->height > atomic_load_explicit(&t->height[family], memory_order_relaxed))
+        atomic_store_explicit(&t->height[family], n->height, memory_order_relaxed);
+    for (unsigned level = 0; level < n->height; level++) {
+        _Atomic memtable_node *link = &links(t, family, path[level])[level];
+        memtable_node next = atomic_load_explicit(link, memory_order_relaxed);
+        atomic_store_explicit(&n->next[level], next, memory_order_relaxed);
+        atomic_store_explicit(link, at, memory_order_release);
+    }
+    t->count[family]++;
+}
+
+void memtable_link(struct memtable *t, memtable_node mark)
+{
+    for (memtable_node at = mark; at < t->used; at = memtable_after(t, at))
+        link_node(t, at);
+}
+
+static memtable_node following(const struct memtable *t, enum index_family family, memtable_node at)
+{
+    return atomic_load_explicit(&links(t, family, at)[0], memory_order_acquire);
+}
+
+static bool same_key(const struct memtable *t, memtable_node a, memtable_node b)
+{
+    return node_cmp(t, a, memtable_entry(t, b).key) == 0;
+}
+
+/* From the first node of a key: its newest visible one; 0: none is. */
+static memtable_node newest(const struct memtable *t, memtable_node limit, memtable_node first)
+{
+    enum index_family family = memtable_family(t, first);
+    for (memtable_node at = first; at && same_key(t, at, first); at = following(t, family, at))
+        if (at < limit)
+            return at;
+    return 0;
+}
+
+/* Forward: the first visible node at or behind this one. */
+static memtable_node visible_from(const struct memtable *t, memtable_node limit,
+                                  enum index_family family, memtable_node at)
+{
+    while (at && at >= limit)
+        at = following(t, family, at);
+    return at;
+}
+
+/* Backward: the newest visible node of the last key before `key`. Nodes link forward only, so that
+ * each key passed over costs a search. */
+static memtable_node visible_before(const struct memtable *t, memtable_node limit,
+                                    enum index_family family, struct span key)
+{
+    memtable_node before, unused;
+    (void)lower(t, family, key, &before, NULL);
+    while (before) {
+        struct span at = memtable_entry(t, before).key;
+        memtable_node first = lower(t, family, at, &unused, NULL);
+        memtable_node found = newest(t, limit, first);
+        if (found)
+            return found;
+        before = unused;
+    }
+    return 0;
+}
+
+memtable_node memtable_find(const struct memtable *t, memtable_node limit,
+                            enum index_family family, struct span key)
+{
+    memtable_node before;
+    memtable_node first = lower(t, family, key, &before, NULL);
+    return first && node_cmp(t, first, key) == 0 ? newest(t, limit, first) : 0;
+}
+
+memtable_node memtable_seek(const struct memtable *t, memtable_node limit,
+                            enum index_family family, struct span key, bool backward)
+{
+    if (backward) {
+        memtable_node found = memtable_find(t, limit, family, key);
+        return found ? found : visible_before(t, limit, family, key);
+    }
+    memtable_node before;
+    return visible_from(t, limit, family, lower(t, family, key, &before, NULL));
+}
+
+memtable_node memtable_next(const struct memtable *t, memtable_node limit, memtable_node node,
+                            bool backward)
+{
+    enum index_family family = memtable_family(t, node);
+    if (backward)
+        return visible_before(t, limit, family, memtable_entry(t, node).key);
+    memtable_node at = following(t, family, node);
+    while (at && same_key(t, at, node))
+        at = following(t, family, at);
+    return visible_from(t, limit, family, at);
+}
