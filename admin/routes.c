@@ -1,0 +1,100 @@
+/* Every admin route: its method, its path, who may use it, how long its body may be, and who answers.
+ *
+ * Who: an application token does everything on its own application's endpoints (ACCESS_APP) and
+ * reads what belongs to it (ACCESS_READ); it sees no secret of the organisation. A read token never
+ * sees a signing secret. Metrics and health name no tenant and are open, for probes and scrapers. */
+#include "admin/handlers.h"
+
+#include "admin/admin.h"
+
+#define API "/api/v1"
+#define APP API "/app/{app}"
+#define ENDPOINT APP "/endpoint/{endpoint}"
+#define MESSAGE APP "/msg/{msg}"
+#define BODY ADMIN_BODY_MAX
+
+static const struct route routes[] = {
+    {METHOD_GET, API "/app", ACCESS_READ_ORG, 0, app_list, "application.list"},
+    {METHOD_POST, API "/app", ACCESS_ADMIN, BODY, app_create, "application.create"},
+    {METHOD_GET, APP, ACCESS_READ, 0, app_get, "application.get"},
+    {METHOD_PUT, APP, ACCESS_ADMIN, BODY, app_put, "application.update"},
+    {METHOD_PATCH, APP, ACCESS_ADMIN, BODY, app_patch, "application.patch"},
+    {METHOD_DELETE, APP, ACCESS_ADMIN, 0, app_delete, "application.delete"},
+
+    {METHOD_GET, APP "/endpoint", ACCESS_READ, 0, endpoint_list, "endpoint.list"},
+    {METHOD_POST, APP "/endpoint", ACCESS_APP, BODY, endpoint_create, "endpoint.create"},
+    {METHOD_GET, ENDPOINT, ACCESS_READ, 0, endpoint_get, "endpoint.get"},
+    {METHOD_PUT, ENDPOINT, ACCESS_APP, BODY, endpoint_put, "endpoint.update"},
+    {METHOD_PATCH, ENDPOINT, ACCESS_APP, BODY, endpoint_patch, "endpoint.patch"},
+    {METHOD_DELETE, ENDPOINT, ACCESS_APP, 0, endpoint_delete, "endpoint.delete"},
+    {METHOD_GET, ENDPOINT "/secret", ACCESS_APP, 0, endpoint_secret_get, "endpoint.get_secret"},
+    {METHOD_POST, ENDPOINT "/secret/rotate", ACCESS_APP, BODY, endpoint_secret_rotate,
+     "endpoint.rotate_secret"},
+    {METHOD_GET, ENDPOINT "/headers", ACCESS_READ, 0, endpoint_header_get, "endpoint.get_headers"},
+    {METHOD_PUT, ENDPOINT "/headers", ACCESS_APP, BODY, endpoint_header_put,
+     "endpoint.update_headers"},
+    {METHOD_PATCH, ENDPOINT "/headers", ACCESS_APP, BODY, endpoint_header_patch,
+     "endpoint.patch_headers"},
+    {METHOD_POST, ENDPOINT "/recover", ACCESS_APP, BODY, recover_create, "endpoint.recover"},
+
+    {METHOD_GET, API "/event-type", ACCESS_READ_TYPES, 0, event_type_list, "event_type.list"},
+    {METHOD_POST, API "/event-type", ACCESS_ADMIN, BODY, event_type_create, "event_type.create"},
+    {METHOD_GET, API "/event-type/{name}", ACCESS_READ_TYPES, 0, event_type_get, "event_type.get"},
+    {METHOD_PUT, API "/event-type/{name}", ACCESS_ADMIN, BODY, event_type_put, "event_type.update"},
+    {METHOD_PATCH, API "/event-type/{name}", ACCESS_ADMIN, BODY, event_type_patch,
+     "event_type.patch"},
+    {METHOD_DELETE, API "/event-type/{name}", ACCESS_ADMIN, 0, event_type_delete,
+     "event_type.delete"},
+
+    {METHOD_GET, APP "/msg", ACCESS_READ, 0, message_list, "message.list"},
+    {METHOD_GET, MESSAGE, ACCESS_READ, 0, message_get, "message.get"},
+    {METHOD_DELETE, MESSAGE "/content", ACCESS_ADMIN, 0, message_expunge,
+     "message.expunge_content"},
+
+    {METHOD_GET, APP "/attempt/endpoint/{endpoint}", ACCESS_READ, 0, attempt_list_of_endpoint,
+     "message_attempt.list_by_endpoint"},
+    {METHOD_GET, APP "/attempt/msg/{msg}", ACCESS_READ, 0, attempt_list_of_message,
+     "message_attempt.list_by_msg"},
+    {METHOD_GET, MESSAGE "/attempt/{attempt}", ACCESS_READ, 0, attempt_get, "message_attempt.get"},
+    {METHOD_GET, ENDPOINT "/msg", ACCESS_READ, 0, attempt_messages_of_endpoint,
+     "message_attempt.list_attempted_messages"},
+    {METHOD_GET, MESSAGE "/endpoint", ACCESS_READ, 0, attempt_endpoints_of_message,
+     "message_attempt.list_attempted_destinations"},
+    {METHOD_GET, MESSAGE "/endpoint/{endpoint}", ACCESS_READ, 0, attempt_delivery_get,
+     "delivery.get"},
+    {METHOD_POST, MESSAGE "/endpoint/{endpoint}/resend", ACCESS_APP, BODY, resend_create,
+     "message_attempt.resend"},
+
+    {METHOD_GET, APP "/dead-letter", ACCESS_READ, 0, dead_letter_list_of_app,
+     "dead_letter.list_by_application"},
+    {METHOD_POST, APP "/dead-letter/replay", ACCESS_APP, BODY, dead_letter_replay_app,
+     "dead_letter.replay_application"},
+    {METHOD_POST, APP "/dead-letter/purge", ACCESS_APP, BODY, dead_letter_purge_app,
+     "dead_letter.purge_application"},
+    {METHOD_GET, ENDPOINT "/dead-letter", ACCESS_READ, 0, dead_letter_list_of_endpoint,
+     "dead_letter.list_by_endpoint"},
+    {METHOD_POST, ENDPOINT "/dead-letter/replay", ACCESS_APP, BODY, dead_letter_replay_endpoint,
+     "dead_letter.replay_endpoint"},
+    {METHOD_POST, ENDPOINT "/dead-letter/purge", ACCESS_APP, BODY, dead_letter_purge_endpoint,
+     "dead_letter.purge_endpoint"},
+    {METHOD_GET, ENDPOINT "/dead-letter/{msg}", ACCESS_READ, 0, dead_letter_get, "dead_letter.get"},
+    {METHOD_POST, ENDPOINT "/dead-letter/{msg}/replay", ACCESS_APP, BODY, dead_letter_replay,
+     "dead_letter.replay"},
+    {METHOD_DELETE, ENDPOINT "/dead-letter/{msg}", ACCESS_APP, 0, dead_letter_discard,
+     "dead_letter.discard"},
+
+    {METHOD_GET, API "/background-task/{task}", ACCESS_READ, 0, task_get, "background_task.get"},
+
+    {METHOD_GET, API "/key", ACCESS_ADMIN, 0, key_list, "key.list"},
+    {METHOD_POST, API "/key", ACCESS_ADMIN, BODY, key_create, "key.create"},
+    {METHOD_DELETE, API "/key/{key}", ACCESS_ADMIN, 0, key_revoke, "key.revoke"},
+
+    {METHOD_GET, API "/health", ACCESS_PUBLIC, 0, health_get, "health.get"},
+    {METHOD_GET, API "/health/ping", ACCESS_PUBLIC, 0, health_get, "health.ping"},
+    {METHOD_GET, "/metrics", ACCESS_PUBLIC, 0, metrics_get, "metrics.get"},
+};
+
+struct route_table routes_all(void)
+{
+    return (struct route_table){.routes = routes, .count = sizeof routes / sizeof *routes};
+}
