@@ -49,8 +49,9 @@ void batch_release(struct batch *b)
     buf_free(&b->record);
     free(b->dues);
     free(b->changed);
+    free(b->forgotten);
     b->dues = NULL;
-    b->changed = NULL;
+    b->changed = b->forgotten = NULL;
 }
 
 enum err batch_begin(struct batch *b, struct wall now)
@@ -59,7 +60,7 @@ enum err batch_begin(struct batch *b, struct wall now)
     b->now = now;
     b->rows = b->entries = 0;
     b->marked = false;
-    b->due_count = b->changed_count = 0;
+    b->due_count = b->changed_count = b->forgotten_count = 0;
     b->tally = (struct tally){0};
     b->change = (struct change){0};
     enum err e = env_err(mdb_txn_begin(b->s->env.mdb, NULL, 0, &b->txn), "begin");
@@ -76,6 +77,10 @@ static enum err write_counters(struct batch *b)
     enum err e = ERR_OK;
     for (struct table_endpoint *ep = b->dirty; ep && !e; ep = ep->next_dirty) {
         struct treekey key = key_number(ep->number);
+        if (ep->deleted && !ep->working.waiting && !ep->working.dead) {
+            e = batch_clear(b, TREE_COUNT, key_span(&key));
+            continue;
+        }
         buf_clear(&b->record);
         record_count_encode(&ep->working, &b->record);
         e = batch_put(b, TREE_COUNT, key_span(&key), 0);
@@ -158,6 +163,8 @@ enum err batch_commit(struct batch *b)
     settle_counters(b, true);
     publish_tally(b);
     tasks_committed(b->tasks, b->s);
+    for (unsigned i = 0; i < b->forgotten_count; i++)
+        table_endpoint_forget(b->s->table, b->forgotten[i]);
     for (struct handoff *h = b->handoffs; h; h = (struct handoff *)h->item.next)
         h->txn = b->txn_id;
     return ERR_OK;
@@ -231,6 +238,27 @@ enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct sp
     return !e && !span_starts(*key, prefix) ? ERR_NOT_FOUND : e;
 }
 
+enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, unsigned limit,
+                           bool *done)
+{
+    MDB_cursor *c;
+    *done = false;
+    enum err e = tree_cursor(&b->s->env, b->txn, t, &c);
+    if (e)
+        return e;
+    struct span key = prefix, value;
+    e = tree_walk(c, MDB_SET_RANGE, &key, &value);
+    while (!e && span_starts(key, prefix) && b->rows < limit) {
+        b->rows++;
+        e = tree_del_at(c);
+        if (!e)
+            e = tree_walk(c, MDB_NEXT, &key, &value);
+    }
+    *done = e == ERR_NOT_FOUND || (!e && !span_starts(key, prefix));
+    mdb_cursor_close(c);
+    return *done ? ERR_OK : e;
+}
+
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,
                      struct wall expires)
 {
@@ -282,7 +310,40 @@ void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead)
     }
 }
 
-/* ---------------------------------------------------------------- for the listener */
+/* ---------------------------------------------------------------- after the commit */
+
+/* Makes room for one more element; doubles. */
+static enum err more_room(void **array, unsigned count, unsigned *room, size_t size)
+{
+    if (count < *room)
+        return ERR_OK;
+    unsigned wanted = *room ? *room * 2 : 16;
+    void *more = realloc(*array, wanted * size);
+    if (!more)
+        return ERR_NO_MEMORY;
+    *array = more;
+    *room = wanted;
+    return ERR_OK;
+}
+
+static enum err add_number(uint32_t **array, unsigned *count, unsigned *room, uint32_t number)
+{
+    enum err e = more_room((void **)array, *count, room, sizeof **array);
+    if (!e)
+        (*array)[(*count)++] = number;
+    return e;
+}
+
+enum err batch_forget(struct batch *b, uint32_t endpoint)
+{
+    struct table_endpoint *ep = table_endpoint(b->s->table, endpoint);
+    if (!ep) {
+        struct treekey key = key_number(endpoint);
+        return batch_clear(b, TREE_COUNT, key_span(&key));
+    }
+    batch_count(b, endpoint, -(int)ep->working.waiting, -(int)ep->working.dead);
+    return add_number(&b->forgotten, &b->forgotten_count, &b->forgotten_room, endpoint);
+}
 
 enum err batch_handoff(struct batch *b, uint32_t endpoint, struct wall due, struct message *m)
 {
@@ -300,20 +361,6 @@ enum err batch_handoff(struct batch *b, uint32_t endpoint, struct wall due, stru
     return ERR_OK;
 }
 
-/* Makes room for one more element; doubles. */
-static enum err more_room(void **array, unsigned count, unsigned *room, size_t size)
-{
-    if (count < *room)
-        return ERR_OK;
-    unsigned wanted = *room ? *room * 2 : 16;
-    void *more = realloc(*array, wanted * size);
-    if (!more)
-        return ERR_NO_MEMORY;
-    *array = more;
-    *room = wanted;
-    return ERR_OK;
-}
-
 enum err batch_due(struct batch *b, uint32_t endpoint, struct wall due)
 {
     /* A step that moves many deliveries of one endpoint tells it once. */
@@ -328,9 +375,5 @@ enum err batch_due(struct batch *b, uint32_t endpoint, struct wall due)
 
 enum err batch_changed(struct batch *b, uint32_t endpoint)
 {
-    enum err e =
-        more_room((void **)&b->changed, b->changed_count, &b->changed_room, sizeof *b->changed);
-    if (!e)
-        b->changed[b->changed_count++] = endpoint;
-    return e;
+    return add_number(&b->changed, &b->changed_count, &b->changed_room, endpoint);
 }

@@ -47,6 +47,8 @@ struct batch {
     unsigned due_room;
     uint32_t *changed; /* endpoints for the listener's `endpoint` */
     unsigned changed_room;
+    uint32_t *forgotten; /* deleted endpoints whose last row went with this batch */
+    unsigned forgotten_room;
 
     /* Of this batch. */
     MDB_txn *txn;
@@ -57,7 +59,7 @@ struct batch {
     bool marked;      /* marks changed */
     struct table_endpoint *dirty;
     struct handoff *handoffs, *last_handoff;
-    unsigned due_count, changed_count;
+    unsigned due_count, changed_count, forgotten_count;
     struct tally tally;
     struct change change; /* apply NULL: none */
 };
@@ -89,6 +91,9 @@ enum err batch_get(struct batch *b, enum tree t, struct span key, struct span *v
  * into the map. */
 enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct span from,
                      struct span *key, struct span *value) MUST_CHECK;
+/* Removes the rows whose key begins with `prefix` while b->rows < limit. *done: none is left. */
+enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, unsigned limit,
+                           bool *done) MUST_CHECK;
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,
                      struct wall expires) MUST_CHECK;
 
@@ -100,6 +105,9 @@ uint64_t batch_version(struct batch *b);
 
 /* An unfinished or dead delivery more or less. */
 void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead);
+
+/* Nothing of a deleted endpoint is left: its counters go, and the table's entry after the commit. */
+enum err batch_forget(struct batch *b, uint32_t endpoint) MUST_CHECK;
 
 /* For the listener, after the commit. */
 enum err batch_handoff(struct batch *b, uint32_t endpoint, struct wall due,

@@ -181,11 +181,11 @@ enum err message_expiry(struct batch *b, const struct id *message, struct wall *
     struct treekey key = key_id(message);
     struct span value;
     enum err e = batch_get(b, TREE_MESSAGE, key_span(&key), &value);
-    if (!e && record_message_expires(value, out))
-        *out = wall_add(id_time(message), b->s->settings.message_retention_us);
-    if (!e && out->us < b->now.us)
-        *out = b->now;
-    return e;
+    if (e)
+        return e;
+    if (record_message_expires(value, out) || out->us < b->now.us)
+        *out = wall_add(b->now, b->s->settings.message_retention_us);
+    return ERR_OK;
 }
 
 enum err message_head(struct batch *b, const struct id *message, struct message **out)

@@ -25,8 +25,8 @@ enum err delivery_move(struct batch *b, struct delivery *d, enum delivery_state 
 /* A manual attempt waits from `due` on; {0}: none does any more. The caller stores the record. */
 enum err delivery_manual(struct batch *b, struct delivery *d, struct wall due) MUST_CHECK;
 
-/* The message's expiry, for what is indexed with it; never in the past by more than the index's
- * slack. ERR_NOT_FOUND. */
+/* When the message expires, for what is indexed with it. One that is past its time is kept for a
+ * delivery, and at most for the retention after that one's end. ERR_NOT_FOUND. */
 enum err message_expiry(struct batch *b, const struct id *message, struct wall *out) MUST_CHECK;
 /* Index entries outlive what they point to by this: retention runs in steps, and a message that is
  * kept longer must still be listed when its entries are written anew. */

@@ -197,6 +197,56 @@ enum err tree_walk(MDB_cursor *c, MDB_cursor_op op, struct span *key, struct spa
     return ERR_OK;
 }
 
+enum err tree_del_at(MDB_cursor *c)
+{
+    return env_err(mdb_cursor_del(c, 0), "delete");
+}
+
+/* ---------------------------------------------------------------- space */
+
+/* The pages that LMDB has put aside for use: each value of tree 0 begins with their number. */
+static int count_free_pages(MDB_txn *txn, uint64_t *pages)
+{
+    MDB_cursor *c;
+    MDB_val key, value;
+    *pages = 0;
+    int rc = mdb_cursor_open(txn, 0, &c);
+    if (rc)
+        return rc;
+    while ((rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) == 0) {
+        size_t n = 0;
+        if (value.mv_size >= sizeof n)
+            memcpy(&n, value.mv_data, sizeof n);
+        *pages += n;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum err env_used(const struct env *env, uint64_t look, uint64_t *used)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    MDB_txn *txn;
+    uint64_t spare = 0;
+    int rc = mdb_env_info(env->mdb, &info);
+    if (!rc)
+        rc = mdb_env_stat(env->mdb, &stat);
+    if (rc)
+        return env_err(rc, "measure");
+    uint64_t last = info.me_last_pgno + UINT64_C(1);
+    *used = last * stat.ms_psize;
+    if (*used <= look)
+        return ERR_OK;
+    rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+    if (rc)
+        return env_err(rc, "measure");
+    rc = count_free_pages(txn, &spare);
+    mdb_txn_abort(txn);
+    *used = (last - (spare < last ? spare : last)) * stat.ms_psize;
+    return env_err(rc, "measure");
+}
+
 /* ---------------------------------------------------------------- keys */
 
 static void add_bytes(struct treekey *k, const void *ptr, size_t len)

@@ -67,6 +67,14 @@ enum err tree_cursor(const struct env *env, MDB_txn *txn, enum tree t,
 enum err tree_walk(MDB_cursor *c, MDB_cursor_op op, struct span *key,
                    struct span *value) MUST_CHECK;
 
+/* Removes the row under the cursor; MDB_NEXT then yields the one behind it. */
+enum err tree_del_at(MDB_cursor *c) MUST_CHECK;
+
+/* Bytes of the map that cannot be used anew: all up to the last page but those in the free list.
+ * Walks the free list only when the last page lies beyond `look` bytes, else counts it as used.
+ * Not inside a write transaction. */
+enum err env_used(const struct env *env, uint64_t look, uint64_t *used) MUST_CHECK;
+
 /* Keys. Build into a struct treekey on the stack. */
 #define TREE_KEY_MAX 320
 struct treekey {

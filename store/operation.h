@@ -1,0 +1,56 @@
+/* The operations of store/store.h, each in the file of its noun. Private to store/; the writer
+ * thread alone calls them.
+ *
+ * Each checks first and writes afterwards: an error of an operation that has written nothing
+ * refuses it alone (it becomes op->result); an error after its first row ends the batch. */
+#ifndef STORE_OPERATION_H
+#define STORE_OPERATION_H
+
+#include "store/delivery.h"
+
+/* ingest.c */
+enum err ingest_apply(struct batch *b, struct ingest_op *op) MUST_CHECK;
+/* At most this many index entries come with the operation: its room is asked for before. */
+unsigned ingest_entries(const struct batch *b, const struct ingest_op *op);
+
+/* Writes the message's own index entries: its application's, its event id's. */
+enum err message_index(struct batch *b, const struct message *m, struct wall expires) MUST_CHECK;
+
+/* outcome.c */
+enum err outcome_apply(struct batch *b, struct outcome_op *op) MUST_CHECK;
+
+/* app.c, endpoint.c, event_type.c, api_key.c: these end their batch. */
+enum err app_put(struct batch *b, struct app_op *op) MUST_CHECK;
+enum err app_delete(struct batch *b, struct app_op *op) MUST_CHECK;
+enum err endpoint_put(struct batch *b, struct endpoint_op *op) MUST_CHECK;
+enum err endpoint_delete(struct batch *b, struct endpoint_op *op) MUST_CHECK;
+enum err event_type_put(struct batch *b, struct event_type_op *op) MUST_CHECK;
+enum err event_type_delete(struct batch *b, struct event_type_op *op) MUST_CHECK;
+enum err api_key_put(struct batch *b, struct key_op *op) MUST_CHECK;
+enum err api_key_revoke(struct batch *b, struct key_op *op) MUST_CHECK;
+/* Removes an endpoint's rows: it is gone for readers. ERR_NOT_FOUND, ERR_CORRUPT. */
+enum err endpoint_unlink(struct batch *b, uint32_t number) MUST_CHECK;
+/* Disables it because its receiver answered 410. No effect when it is disabled already. */
+enum err endpoint_gone(struct batch *b, uint32_t number) MUST_CHECK;
+
+/* dead.c */
+enum err dead_apply(struct batch *b, struct dead_op *op) MUST_CHECK;
+
+/* manual.c */
+enum err resend_apply(struct batch *b, struct resend_op *op) MUST_CHECK;
+enum err recover_apply(struct batch *b, struct recover_op *op) MUST_CHECK;
+
+/* retention.c */
+enum err expunge_apply(struct batch *b, struct expunge_op *op) MUST_CHECK;
+/* Removes what has expired, until about `rows` rows were written. *next: when to come again. */
+enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_CHECK;
+
+/* idempotency.c */
+/* Looks the operation's key up. *known: the operation was answered before; op->replayed and the
+ * stored answer are set. ERR_MISMATCH. */
+enum err idempotency_check(struct batch *b, struct store_op *op, bool *known) MUST_CHECK;
+/* Stores the answer of an operation that succeeded; `message` is that of a single ingest. */
+enum err idempotency_keep(struct batch *b, struct store_op *op,
+                          const struct id *message) MUST_CHECK;
+
+#endif

@@ -1,0 +1,95 @@
+/* The end of an attempt. One function moves the delivery and everything that hangs on it.
+ *
+ * What may have happened since the claim, and what follows:
+ *   - the message or its delivery is gone: nothing to do, but the due row must not claim it again;
+ *   - the delivery was canceled, given up or rescheduled: the attempt is recorded; a success
+ *     delivers all the same, because the receiver has it; a failure changes nothing;
+ *   - the endpoint was disabled or deleted: there will be no retry, so the failure ends it.
+ * A manual attempt that fails leaves the state as it was. */
+#include "store/operation.h"
+
+static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall expires)
+{
+    struct attempt *a = &op->attempt;
+    a->id = batch_attempt_id(b);
+    struct treekey key = key_id_id(&a->message, &a->id);
+    buf_clear(&b->record);
+    record_attempt_encode(a, &b->record);
+    enum err e = batch_put(b, TREE_ATTEMPT, key_span(&key), 0);
+    if (e)
+        return e;
+    key = key_number_id(a->endpoint_number, &a->id);
+    return batch_index(b, INDEX_ENDPOINT_ATTEMPT, key_span(&key),
+                       span_of(a->message.b, ID_BYTES), wall_add(expires, INDEX_SLACK_US));
+}
+
+/* A failure of the attempt that the schedule asked for. */
+static enum err failed(struct batch *b, struct outcome_op *op, struct delivery *d)
+{
+    const struct wall none = {0};
+    const struct table_endpoint *ep = table_endpoint(b->s->table, d->endpoint_number);
+    if (d->tries < UINT16_MAX)
+        d->tries++;
+    if (!ep || ep->deleted)
+        return delivery_move(b, d, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED, none);
+    if (op->disable_endpoint || ep->disabled)
+        return delivery_move(b, d, DELIVERY_DEAD, REASON_ENDPOINT_DISABLED, none);
+    if (op->verdict == OUTCOME_DEAD)
+        return delivery_move(b, d, DELIVERY_DEAD, op->reason, none);
+    return delivery_move(b, d, DELIVERY_RETRYING, REASON_NONE, op->retry_at);
+}
+
+static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery *d)
+{
+    bool manual = op->attempt.trigger == TRIGGER_MANUAL;
+    /* A damaged record does not know when it is due; the row that claimed it does. */
+    if (!manual && delivery_unfinished(d) && !d->due.us)
+        d->due = op->due;
+    bool claimed = manual ? d->manual_due.us == op->due.us && op->due.us != 0
+                          : delivery_unfinished(d) && d->due.us == op->due.us;
+    enum err e = ERR_OK;
+    if (manual && claimed)
+        e = delivery_manual(b, d, (struct wall){0});
+    if (e)
+        return e;
+    if (op->verdict == OUTCOME_DELIVERED) {
+        if (d->state != DELIVERY_DELIVERED)
+            e = delivery_move(b, d, DELIVERY_DELIVERED, REASON_NONE, (struct wall){0});
+    } else if (!manual && claimed) {
+        e = failed(b, op, d);
+    }
+    return e;
+}
+
+/* Nothing is there to record: the row that claimed it goes, or it would be claimed for ever. */
+static enum err orphan(struct batch *b, struct outcome_op *op)
+{
+    const struct attempt *a = &op->attempt;
+    struct treekey key = key_due(a->endpoint_number, op->due, &a->message, a->trigger);
+    op->op.result = ERR_NOT_FOUND;
+    return batch_clear(b, TREE_DUE, key_span(&key));
+}
+
+enum err outcome_apply(struct batch *b, struct outcome_op *op)
+{
+    struct delivery d;
+    struct wall expires;
+    enum err e = message_expiry(b, &op->attempt.message, &expires);
+    if (!e)
+        e = delivery_load(b, &op->attempt.message, op->attempt.endpoint_number, &d);
+    if (e == ERR_NOT_FOUND)
+        return orphan(b, op);
+    if (!e)
+        e = put_attempt(b, op, expires);
+    if (!e)
+        e = conclude(b, op, &d);
+    if (e)
+        return e;
+    d.last_attempt = op->attempt.id;
+    d.last_status = op->attempt.status;
+    op->state = d.state;
+    e = delivery_store(b, &d);
+    if (!e && op->disable_endpoint)
+        e = endpoint_gone(b, op->attempt.endpoint_number);
+    return e;
+}

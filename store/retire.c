@@ -1,0 +1,174 @@
+/* What becomes of the deliveries of an endpoint that is disabled or deleted, and of the endpoints of
+ * a deleted application.
+ *
+ * A disabling takes only messages that were accepted before it: the endpoint may be enabled again
+ * while the task runs, and what comes after that is wanted. A deletion takes whatever is there. */
+#include "store/operation.h"
+#include "store/task.h"
+
+/* Ends what one due row stands for, and removes the row. */
+static enum err end_due_row(struct batch *b, uint32_t endpoint, struct span key,
+                            enum delivery_state to, enum delivery_reason reason)
+{
+    struct treekey row;
+    memcpy(row.b, key.ptr, key.len);
+    row.len = key.len;
+    struct wall due;
+    struct id message;
+    enum attempt_trigger trigger;
+    struct delivery d;
+    enum err e = key_due_parse(key, &endpoint, &due, &message, &trigger);
+    if (!e)
+        e = delivery_load(b, &message, endpoint, &d);
+    if (batch_broken_by(e))
+        return e;
+    if (e)
+        return batch_clear(b, TREE_DUE, key_span(&row));
+    if (trigger == TRIGGER_MANUAL)
+        e = delivery_manual(b, &d, (struct wall){0});
+    else if (delivery_unfinished(&d))
+        e = delivery_move(b, &d, to, reason, (struct wall){0});
+    if (!e)
+        e = batch_clear(b, TREE_DUE, key_span(&row));
+    return e ? e : delivery_store(b, &d);
+}
+
+/* ---------------------------------------------------------------- disabled */
+
+enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
+{
+    struct treekey prefix = key_number(t->endpoint);
+    struct treekey from = key_due(t->endpoint, t->since, &t->cursor, TRIGGER_SCHEDULED);
+    unsigned looked = b->rows; /* rows that stay count too: looking is work */
+    while (b->rows < limit && looked < limit) {
+        struct span key, value;
+        enum err e = batch_first(b, TREE_DUE, key_span(&prefix), key_span(&from), &key, &value);
+        if (e == ERR_NOT_FOUND) {
+            t->finished = true;
+            return ERR_OK;
+        }
+        if (e)
+            return e;
+        uint32_t endpoint;
+        struct id message;
+        enum attempt_trigger trigger;
+        /* The smallest key behind this one. */
+        memcpy(from.b, key.ptr, key.len);
+        from.b[key.len] = 0;
+        from.len = key.len + 1;
+        e = key_due_parse(key, &endpoint, &t->since, &message, &trigger);
+        if (!e)
+            t->cursor = message;
+        looked++;
+        if (!e && id_cmp(&message, &t->message) > 0)
+            continue;
+        e = end_due_row(b, t->endpoint, key, DELIVERY_DEAD, REASON_ENDPOINT_DISABLED);
+        if (e)
+            return e;
+        t->done++;
+    }
+    return ERR_OK;
+}
+
+/* ---------------------------------------------------------------- deleted */
+
+static enum err end_dead_row(struct batch *b, uint32_t endpoint, struct span key)
+{
+    struct treekey row;
+    memcpy(row.b, key.ptr, key.len);
+    row.len = key.len;
+    struct delivery d;
+    struct id message = {{0}};
+    struct reader r = reader_of(span_skip(key, 4));
+    struct span bytes = read_span(&r, ID_BYTES);
+    if (!r.failed)
+        memcpy(message.b, bytes.ptr, ID_BYTES);
+    enum err e = delivery_load(b, &message, endpoint, &d);
+    if (batch_broken_by(e))
+        return e;
+    if (e || d.state != DELIVERY_DEAD)
+        return batch_clear(b, TREE_DEAD, key_span(&row));
+    e = delivery_move(b, &d, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED, (struct wall){0});
+    return e ? e : delivery_store(b, &d);
+}
+
+/* Cancels everything of an endpoint; *done when nothing is left. */
+static enum err cancel_all(struct batch *b, uint32_t endpoint, unsigned limit, bool *done)
+{
+    struct treekey prefix = key_number(endpoint);
+    struct span at = key_span(&prefix), key, value;
+    enum err e = ERR_OK;
+    *done = false;
+    while (!e && b->rows < limit) {
+        e = batch_first(b, TREE_DUE, at, at, &key, &value);
+        if (!e) {
+            e = end_due_row(b, endpoint, key, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED);
+            continue;
+        }
+        if (e == ERR_NOT_FOUND)
+            e = batch_first(b, TREE_DEAD, at, at, &key, &value);
+        if (!e)
+            e = end_dead_row(b, endpoint, key);
+    }
+    *done = e == ERR_NOT_FOUND;
+    return *done ? ERR_OK : e;
+}
+
+enum err retire_endpoint_step(struct batch *b, struct task *t, unsigned limit)
+{
+    enum err e = cancel_all(b, t->endpoint, limit, &t->finished);
+    if (e || !t->finished)
+        return e;
+    return batch_forget(b, t->endpoint);
+}
+
+/* ---------------------------------------------------------------- a whole application */
+
+static enum err first_endpoint(struct batch *b, uint32_t app_number, uint32_t *endpoint,
+                               struct treekey *row)
+{
+    struct treekey prefix = key_number(app_number);
+    struct span key, value;
+    enum err e = batch_first(b, TREE_ENDPOINT_APP, key_span(&prefix), key_span(&prefix), &key,
+                             &value);
+    if (e)
+        return e;
+    struct reader r = reader_of(value);
+    *endpoint = read_u32(&r);
+    memcpy(row->b, key.ptr, key.len);
+    row->len = key.len;
+    return ERR_OK;
+}
+
+static enum err remove_endpoint(struct batch *b, uint32_t endpoint, const struct treekey *row)
+{
+    enum err e = endpoint_unlink(b, endpoint);
+    /* A damaged endpoint cannot name its other rows; its place in the application must go. */
+    if (e == ERR_CORRUPT || e == ERR_NOT_FOUND)
+        e = batch_clear(b, TREE_ENDPOINT_APP, key_span(row));
+    if (!e)
+        e = batch_changed(b, endpoint);
+    return e ? e : batch_forget(b, endpoint);
+}
+
+enum err retire_app_step(struct batch *b, struct task *t, unsigned limit)
+{
+    enum err e = ERR_OK;
+    while (!e && b->rows < limit) {
+        uint32_t endpoint;
+        struct treekey row;
+        bool done;
+        e = first_endpoint(b, t->app_number, &endpoint, &row);
+        if (e == ERR_NOT_FOUND) {
+            t->finished = true;
+            return ERR_OK;
+        }
+        if (!e)
+            e = cancel_all(b, endpoint, limit, &done);
+        if (e || !done)
+            return e;
+        e = remove_endpoint(b, endpoint, &row);
+        t->done++;
+    }
+    return e;
+}

@@ -1,0 +1,310 @@
+/* The lists of unfinished tasks, and whose turn it is.
+ *
+ * Invariants
+ *   - a task in a list has a row in TREE_TASK, and its `now` is what that row says;
+ *   - a step works on `next`, which becomes `now` with the commit and is forgotten without it;
+ *   - a finished task that a client can ask for keeps its row for TASK_KEPT_US, any other loses it. */
+#include "store/task.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+#define TASK_KEPT_US (INT64_C(7) * 24 * 3600 * US_PER_S)
+#define TURN 16 /* tasks looked at in one batch: a long list must not lengthen the commit */
+
+struct node {
+    struct node *after;
+    struct task now, next;
+    bool stepped; /* in this batch: `next` differs from `now` */
+};
+
+struct list {
+    struct node *first, *last;
+};
+
+enum lane { FANOUTS, MOVES, RECOVERS, LANES };
+
+struct tasks {
+    struct list lanes[LANES];
+    struct list fresh; /* added by this batch */
+};
+
+static void append(struct list *l, struct node *n)
+{
+    n->after = NULL;
+    if (l->last)
+        l->last->after = n;
+    else
+        l->first = n;
+    l->last = n;
+}
+
+static struct node *take_first(struct list *l)
+{
+    struct node *n = l->first;
+    if (n) {
+        l->first = n->after;
+        if (!l->first)
+            l->last = NULL;
+    }
+    return n;
+}
+
+static void free_list(struct list *l)
+{
+    for (struct node *n; (n = take_first(l));)
+        free(n);
+}
+
+static enum lane lane_of(enum task_kind kind)
+{
+    switch (kind) {
+    case TASK_FANOUT: return FANOUTS;
+    case TASK_RECOVER: return RECOVERS;
+    default: return MOVES;
+    }
+}
+
+/* Whether a client was told the task's id. */
+static bool is_public(enum task_kind kind)
+{
+    return kind == TASK_DEAD_REPLAY || kind == TASK_DEAD_PURGE || kind == TASK_RECOVER;
+}
+
+struct tasks *tasks_new(void)
+{
+    return calloc(1, sizeof(struct tasks));
+}
+
+void tasks_free(struct tasks **t)
+{
+    if (!*t)
+        return;
+    for (int i = 0; i < LANES; i++)
+        free_list(&(*t)->lanes[i]);
+    free_list(&(*t)->fresh);
+    free(*t);
+    *t = NULL;
+}
+
+static void mark_retiring(struct store *s, const struct task *task, bool begins)
+{
+    struct table_endpoint *ep = table_endpoint(s->table, task->endpoint);
+    if (task->kind != TASK_ENDPOINT_DISABLED || !ep)
+        return;
+    assert(begins || ep->retiring > 0);
+    ep->retiring += begins ? 1 : -1u;
+}
+
+/* ---------------------------------------------------------------- load and add */
+
+static enum err load_one(struct tasks *t, struct store *s, struct span key, struct span value)
+{
+    struct task task;
+    if (key.len != ID_BYTES || record_task_decode(value, &task)) {
+        log_error("a task's record is damaged and is left out", LOG_END);
+        counter_add(&s->stats.corrupt, 1);
+        return ERR_OK;
+    }
+    if (task.finished)
+        return ERR_OK;
+    struct node *n = calloc(1, sizeof *n);
+    if (!n)
+        return ERR_NO_MEMORY;
+    memcpy(task.id.b, key.ptr, ID_BYTES);
+    n->now = task;
+    append(&t->lanes[lane_of(task.kind)], n);
+    mark_retiring(s, &task, true);
+    return ERR_OK;
+}
+
+enum err tasks_load(struct tasks *t, struct store *s, MDB_txn *txn)
+{
+    MDB_cursor *c;
+    enum err e = tree_cursor(&s->env, txn, TREE_TASK, &c);
+    if (e)
+        return e;
+    struct span key = {0}, value;
+    e = tree_walk(c, MDB_FIRST, &key, &value);
+    while (!e) {
+        e = load_one(t, s, key, value);
+        if (!e)
+            e = tree_walk(c, MDB_NEXT, &key, &value);
+    }
+    mdb_cursor_close(c);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err put_row(struct batch *b, const struct task *task)
+{
+    struct treekey key = key_id(&task->id);
+    buf_clear(&b->record);
+    record_task_encode(task, &b->record);
+    return batch_put(b, TREE_TASK, key_span(&key), 0);
+}
+
+enum err tasks_add(struct batch *b, const struct task *task)
+{
+    struct node *n = calloc(1, sizeof *n);
+    if (!n)
+        return ERR_NO_MEMORY;
+    n->now = *task;
+    n->now.created = n->now.updated = b->now;
+    if (id_is_zero(&n->now.id))
+        n->now.id = id_random(b->now);
+    append(&b->tasks->fresh, n);
+    return put_row(b, &n->now);
+}
+
+/* ---------------------------------------------------------------- steps */
+
+static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
+{
+    switch (t->kind) {
+    case TASK_FANOUT: return fanout_step(b, t, limit);
+    case TASK_ENDPOINT_DISABLED: return retire_disabled_step(b, t, limit);
+    case TASK_ENDPOINT_DELETED: return retire_endpoint_step(b, t, limit);
+    case TASK_APP_DELETED: return retire_app_step(b, t, limit);
+    case TASK_DEAD_REPLAY:
+    case TASK_DEAD_PURGE: return dead_step(b, t, limit);
+    case TASK_RECOVER: return recover_step(b, t, limit);
+    }
+    return ERR_IO;
+}
+
+static enum err finish_row(struct batch *b, const struct task *t)
+{
+    struct treekey key = key_id(&t->id);
+    if (!is_public(t->kind))
+        return batch_clear(b, TREE_TASK, key_span(&key));
+    struct treekey expiry = key_expiry(wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK,
+                                       key_span(&key));
+    enum err e = batch_put_span(b, TREE_EXPIRY, key_span(&expiry), (struct span){0}, 0);
+    return e ? e : put_row(b, t);
+}
+
+static enum err step(struct batch *b, struct node *n, unsigned limit)
+{
+    unsigned before = b->rows;
+    struct id cursor = n->now.cursor;
+    n->next = n->now;
+    n->stepped = true;
+    enum err e = dispatch(b, &n->next, limit);
+    if (e)
+        return e;
+    bool moved = b->rows > before || id_cmp(&cursor, &n->next.cursor) != 0;
+    n->next.updated = b->now;
+    if (n->next.finished)
+        return finish_row(b, &n->next);
+    if (!moved) {
+        n->stepped = false;
+        return ERR_OK;
+    }
+    return put_row(b, &n->next);
+}
+
+static enum err step_fanouts(struct batch *b, struct list *l, unsigned limit)
+{
+    enum err e = ERR_OK;
+    for (struct node *n = l->first; n && !e && b->rows < limit; n = n->after)
+        e = step(b, n, limit);
+    return e;
+}
+
+/* The first tasks of different applications share the rows. */
+static enum err step_moves(struct batch *b, struct list *l, unsigned limit)
+{
+    struct node *turn[TURN];
+    unsigned count = 0, looked = 0;
+    for (struct node *n = l->first; n && looked < TURN; n = n->after, looked++) {
+        bool behind = false;
+        for (unsigned i = 0; i < count && !behind; i++)
+            behind = turn[i]->now.app_number == n->now.app_number;
+        if (!behind)
+            turn[count++] = n;
+    }
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < count && !e && b->rows < limit; i++)
+        e = step(b, turn[i], b->rows + (limit - b->rows + count - i - 1) / (count - i));
+    return e;
+}
+
+/* One that can go on, of the next few; those looked at go to the end. */
+static enum err step_recover(struct batch *b, struct list *l, unsigned limit, bool *more)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < TURN && l->first && !l->first->stepped && !e && b->rows < limit; i++) {
+        struct node *n = take_first(l);
+        append(l, n);
+        e = step(b, n, limit);
+        if (n->stepped) {
+            *more |= !n->next.finished;
+            break;
+        }
+    }
+    return e;
+}
+
+enum err tasks_step(struct batch *b, unsigned rows, bool *more)
+{
+    struct tasks *t = b->tasks;
+    unsigned limit = b->rows + rows;
+    *more = false;
+    enum err e = step_fanouts(b, &t->lanes[FANOUTS], limit);
+    if (!e)
+        e = step_moves(b, &t->lanes[MOVES], limit);
+    if (!e)
+        e = step_recover(b, &t->lanes[RECOVERS], limit, more);
+    if (t->lanes[FANOUTS].first || t->lanes[MOVES].first || t->fresh.first)
+        *more = true;
+    return e;
+}
+
+/* ---------------------------------------------------------------- commit and abort */
+
+void tasks_committed(struct tasks *t, struct store *s)
+{
+    for (int i = 0; i < LANES; i++) {
+        struct list left = {0};
+        for (struct node *n; (n = take_first(&t->lanes[i]));) {
+            if (n->stepped)
+                n->now = n->next;
+            n->stepped = false;
+            if (!n->now.finished) {
+                append(&left, n);
+                continue;
+            }
+            mark_retiring(s, &n->now, false);
+            free(n);
+        }
+        t->lanes[i] = left;
+    }
+    for (struct node *n; (n = take_first(&t->fresh));) {
+        mark_retiring(s, &n->now, true);
+        append(&t->lanes[lane_of(n->now.kind)], n);
+    }
+}
+
+void tasks_aborted(struct tasks *t)
+{
+    for (int i = 0; i < LANES; i++)
+        for (struct node *n = t->lanes[i].first; n; n = n->after)
+            n->stepped = false;
+    free_list(&t->fresh);
+}
+
+bool tasks_fan_out(const struct tasks *t)
+{
+    if (t->lanes[FANOUTS].first)
+        return true;
+    const struct node *n = t->fresh.first;
+    while (n && lane_of(n->now.kind) != FANOUTS)
+        n = n->after;
+    return n != NULL;
+}
+
+bool tasks_waiting(const struct tasks *t)
+{
+    return t->lanes[RECOVERS].first != NULL;
+}
