@@ -181,14 +181,16 @@ static void insert(struct destinations *cache, struct destination *d, struct des
 }
 
 enum err destination_load(struct destinations *cache, struct store_read *read, uint32_t number,
-                          struct destination **slot)
+                          struct id *id, struct destination **slot)
 {
-    assert(!*slot);
+    destination_forget(cache, slot);
     struct destination *d = calloc(1, sizeof *d);
     if (!d)
         return ERR_NO_MEMORY;
     d->refs = 1;
     enum err e = store_endpoint_load(read, number, &d->endpoint);
+    if (!e)
+        *id = d->endpoint->id;
     if (!e && d->endpoint->disabled)
         e = ERR_DISABLED;
     if (!e)

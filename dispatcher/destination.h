@@ -39,11 +39,12 @@ void destinations_init(struct destinations *cache, const struct guard *guard);
 /* Forgets all. */
 void destinations_clear(struct destinations *cache);
 
-/* Loads and prepares into *slot, which the cache nulls when it needs the room. ERR_NOT_FOUND: the
+/* Loads and prepares into *slot, which the cache nulls when it needs the room; what was there is
+ * forgotten. *id gets the endpoint's id, also when it is disabled or unusable. ERR_NOT_FOUND: the
  * endpoint is deleted; ERR_DISABLED; ERR_INVALID when what is stored cannot be sent (logged);
  * ERR_NO_MEMORY or an error of the store. */
 enum err destination_load(struct destinations *cache, struct store_read *read, uint32_t number,
-                          struct destination **slot) MUST_CHECK;
+                          struct id *id, struct destination **slot) MUST_CHECK;
 /* It was used just now. */
 void destination_touch(struct destinations *cache, struct destination *d);
 /* Drops the cache's reference of *slot and nulls it; no effect on NULL. */

@@ -37,7 +37,7 @@ static struct claim_key key_make(uint32_t endpoint, const struct id *message)
 void claim_set_state(struct claim *c, enum claim_state to)
 {
     assert((c->state == CLAIM_READY && to == CLAIM_IN_FLIGHT) ||
-           (c->state != CLAIM_SETTLING && to == CLAIM_SETTLING));
+           (c->state == CLAIM_IN_FLIGHT && to == CLAIM_SETTLING));
     c->state = to;
 }
 

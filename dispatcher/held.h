@@ -11,13 +11,12 @@
 
 struct lane;
 
-/* Legal transitions; held_release ends every one of them:
+/* Legal transitions:
  *
- *   READY -> IN_FLIGHT   its turn came
- *   READY -> SETTLING    it cannot be sent at all (unreadable message): only an outcome is written
+ *   READY -> IN_FLIGHT     its turn came
  *   IN_FLIGHT -> SETTLING  the attempt ended, the outcome is with the store
  *
- * READY and IN_FLIGHT may be released without an outcome: the delivery stays due on disk. */
+ * held_release ends any of them; before SETTLING it means that the delivery stays due on disk. */
 enum claim_state {
     CLAIM_READY,     /* in its lane's ready list */
     CLAIM_IN_FLIGHT, /* an attempt is under way */

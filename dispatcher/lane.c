@@ -24,7 +24,7 @@ struct lane *lane_new(uint32_t number, unsigned max_in_flight, struct wall first
     return lane;
 }
 
-static unsigned held_by(const struct lane *lane)
+unsigned lane_held(const struct lane *lane)
 {
     return lane->ready + lane->in_flight + lane->settling;
 }
@@ -33,7 +33,7 @@ void lane_free(struct lane **lane)
 {
     if (!*lane)
         return;
-    assert(held_by(*lane) == 0);
+    assert(lane_held(*lane) == 0);
     free(*lane);
     *lane = NULL;
 }
@@ -124,7 +124,8 @@ void lane_due(struct lane *lane, struct wall due, uint64_t txn)
 
 void lane_changed(struct lane *lane)
 {
-    lane->asleep = false;
+    lane->changed = true;
+    lane->asleep = lane->gone = false;
     lane->rest_until = (struct wall){0};
 }
 
@@ -137,7 +138,7 @@ unsigned lane_page_rows(const struct lane *lane)
 {
     /* A held delivery can stand in the index twice, once for each trigger; a page of this size has
      * room for all of them and for as many others as the ready list takes. */
-    return 2 * held_by(lane) + READY_MAX - lane->ready;
+    return 2 * lane_held(lane) + READY_MAX - lane->ready;
 }
 
 /* False when the list is full or memory is short: the row was not taken. */
@@ -175,18 +176,26 @@ void lane_page(struct lane *lane, struct held *held, const struct due_row *rows,
         lane_rest(lane, wall_add(now, CONTRADICTION_REST_US));
 }
 
+static bool limited(const struct lane *lane)
+{
+    return lane->in_flight >= limit_allowed(&lane->limit) || lane->settling >= LANE_SETTLING_MAX;
+}
+
+bool lane_has_room(const struct lane *lane, struct wall now)
+{
+    return !limited(lane) && lane->rest_until.us <= now.us;
+}
+
 bool lane_can_go(const struct lane *lane, struct wall now)
 {
-    return (lane->ready > 0 || lane_wants_page(lane, now)) && lane->rest_until.us <= now.us &&
-           lane->in_flight < limit_allowed(&lane->limit) && lane->settling < LANE_SETTLING_MAX;
+    bool work = lane->ready > 0 || lane_wants_page(lane, now);
+    return lane->changed || (work && lane_has_room(lane, now));
 }
 
 struct wall lane_wake_at(const struct lane *lane)
 {
     struct wall at = lane->ready > 0 ? (struct wall){0} : lane->next_due;
-    bool blocked = lane->in_flight >= limit_allowed(&lane->limit) ||
-                   lane->settling >= LANE_SETTLING_MAX || (lane->asleep && lane->ready == 0);
-    if (blocked)
+    if (limited(lane) || (lane->asleep && lane->ready == 0))
         return WALL_NEVER;
     return at.us > lane->rest_until.us ? at : lane->rest_until;
 }
@@ -213,9 +222,8 @@ void lane_start(struct lane *lane, struct claim *c)
 
 void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes)
 {
-    if (c->state == CLAIM_IN_FLIGHT)
-        lane->in_flight--;
     claim_set_state(c, CLAIM_SETTLING);
+    lane->in_flight--;
     lane->settling++;
     give_message(c, hot_bytes);
 }

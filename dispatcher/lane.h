@@ -53,7 +53,10 @@ struct destination;
 
 struct lane {
     uint32_t number;
+    struct id endpoint;   /* its public id, once loaded */
     bool asleep;          /* disabled or deleted: nothing is read or sent */
+    bool changed;         /* the configuration must be looked at again */
+    bool gone;            /* deleted, as of the last look */
     bool slow;            /* its last attempt held a slot for long */
     struct wall next_due; /* see I1 */
     uint64_t page_txn;    /* of the last page */
@@ -84,7 +87,7 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
 /* The listener's `due`. Wakes a sleeping lane, so that a manual attempt gets its answer. */
 void lane_due(struct lane *lane, struct wall due, uint64_t txn);
 /* The listener's `endpoint`: wakes the lane and ends its rest, which the old configuration earned.
- * The destination is the caller's to forget. */
+ * The caller clears `changed` when it has looked. */
 void lane_changed(struct lane *lane);
 
 /* Whether a page should be read now; if so, how many rows to ask for so that it makes progress
@@ -95,8 +98,12 @@ unsigned lane_page_rows(const struct lane *lane);
 void lane_page(struct lane *lane, struct held *held, const struct due_row *rows, unsigned count,
                struct wall next_due, uint64_t txn, struct wall now);
 
-/* Whether it has something to read or send, and may. */
+/* Whether its limits and its rest let it send or read now. */
+bool lane_has_room(const struct lane *lane, struct wall now);
+/* Whether it has something to look at, read or send, and may. */
 bool lane_can_go(const struct lane *lane, struct wall now);
+/* How many of its deliveries are in memory. */
+unsigned lane_held(const struct lane *lane);
 /* When lane_can_go may become true by time alone; WALL_NEVER: not before something happens. */
 struct wall lane_wake_at(const struct lane *lane);
 /* The oldest due time among what is not in flight; WALL_NEVER: nothing is due. */
@@ -108,7 +115,7 @@ void lane_rest(struct lane *lane, struct wall until);
 struct claim *lane_pop(struct lane *lane);
 /* READY -> IN_FLIGHT. */
 void lane_start(struct lane *lane, struct claim *c);
-/* READY or IN_FLIGHT -> SETTLING. Gives the message back. */
+/* IN_FLIGHT -> SETTLING. Gives the message back. */
 void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes);
 /* The outcome is durable; `retry_at` is WALL_NEVER when there is no retry. */
 void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at);

@@ -1,0 +1,172 @@
+/* The parts that all dispatcher threads share, and the way in from other threads: each call finds
+ * the endpoint's thread and leaves a note in its inbox, or asks a structure that is safe to ask.
+ *
+ * Invariant: the threads end before anything they use is freed, and notes that arrive afterwards
+ * are dropped: what they are about is on disk. */
+#include "dispatcher/dispatcher.h"
+
+#include "base/log.h"
+#include "dispatcher/endpoint_url.h"
+#include "dispatcher/worker.h"
+
+#include <curl/curl.h>
+
+#define HISTOGRAM_FIRST_US 64 /* … to half a minute in the last bucket but one */
+
+struct dispatcher {
+    struct shared shared;
+    unsigned count;
+    struct worker **workers;
+};
+
+static struct worker *worker_of(const struct dispatcher *d, uint32_t endpoint)
+{
+    return d->workers[endpoint % d->count];
+}
+
+/* ---------------------------------------------------------------- life */
+
+static bool settings_sound(const struct dispatcher_settings *s)
+{
+    return s->threads > 0 && s->threads <= 256 && s->endpoint_max_in_flight > 0 &&
+           s->endpoint_max_in_flight <= UINT16_MAX && s->max_in_flight > 0 &&
+           s->request_timeout_us >= US_PER_MS && s->connect_timeout_us >= US_PER_MS &&
+           s->drain_us >= 0 && s->retry_jitter >= 0 && s->retry_jitter <= 1;
+}
+
+static enum err shared_init(struct shared *shared, const struct dispatcher_settings *settings,
+                            struct store *store)
+{
+    const char *why = "a number is out of its range";
+    shared->settings = *settings;
+    shared->store = store;
+    if (!settings_sound(settings) || guard_parse(settings->allow_subnets, &shared->guard, &why)) {
+        log_error("dispatcher settings", LOG_TEXT_FIELD("why", why), LOG_END);
+        return ERR_INVALID;
+    }
+    shared->in_flight.max = settings->max_in_flight;
+    shared->slow.max = settings->max_in_flight > 1 ? settings->max_in_flight / 2 : 1;
+    shared->hot_bytes.max = HOT_BYTES_MAX;
+    histogram_init(&shared->stats.attempt_us, HISTOGRAM_FIRST_US);
+    histogram_init(&shared->stats.queued_us, HISTOGRAM_FIRST_US);
+    return ERR_OK;
+}
+
+static enum err workers_open(struct dispatcher *d)
+{
+    unsigned count = (unsigned)d->shared.settings.threads;
+    d->workers = calloc(count, sizeof *d->workers);
+    if (!d->workers)
+        return ERR_NO_MEMORY;
+    for (; d->count < count; d->count++) {
+        d->workers[d->count] = worker_new(&d->shared, d->count, count);
+        if (!d->workers[d->count])
+            return ERR_NO_MEMORY;
+    }
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < count && !e; i++)
+        e = worker_scan(d->workers[i]);
+    return e;
+}
+
+enum err dispatcher_new(const struct dispatcher_settings *settings, struct store *store,
+                        struct dispatcher **out)
+{
+    struct dispatcher *d = calloc(1, sizeof *d);
+    if (!d)
+        return ERR_NO_MEMORY;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+        free(d);
+        return ERR_NO_MEMORY;
+    }
+    enum err e = shared_init(&d->shared, settings, store);
+    if (!e)
+        e = workers_open(d);
+    if (e)
+        dispatcher_free(&d);
+    *out = d;
+    return e;
+}
+
+enum err dispatcher_start(struct dispatcher *d)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < d->count && !e; i++)
+        e = worker_start(d->workers[i]);
+    if (e)
+        dispatcher_stop(d);
+    return e;
+}
+
+void dispatcher_stop(struct dispatcher *d)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        worker_stop(d->workers[i]);
+    for (unsigned i = 0; i < d->count; i++)
+        worker_join(d->workers[i]);
+}
+
+void dispatcher_free(struct dispatcher **d)
+{
+    struct dispatcher *self = *d;
+    if (!self)
+        return;
+    *d = NULL;
+    for (unsigned i = 0; i < self->count; i++)
+        worker_free(&self->workers[i]);
+    free(self->workers);
+    free(self);
+    curl_global_cleanup();
+}
+
+/* ---------------------------------------------------------------- the store's listener */
+
+static void on_delivery(void *context, struct handoff *h)
+{
+    worker_post_handoff(worker_of(context, h->endpoint), h);
+}
+
+static void on_due(void *context, uint32_t endpoint, struct wall due, uint64_t txn)
+{
+    worker_post_due(worker_of(context, endpoint), endpoint, due, txn);
+}
+
+static void on_endpoint(void *context, uint32_t endpoint, uint64_t txn)
+{
+    worker_post_changed(worker_of(context, endpoint), endpoint, txn);
+}
+
+struct store_listener dispatcher_listener(struct dispatcher *d)
+{
+    return (struct store_listener){
+        .context = d, .delivery = on_delivery, .due = on_due, .endpoint = on_endpoint};
+}
+
+/* ---------------------------------------------------------------- questions */
+
+bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32_t endpoint)
+{
+    return worker_holds(worker_of(d, endpoint), message, endpoint);
+}
+
+const struct dispatcher_stats *dispatcher_stats(const struct dispatcher *d)
+{
+    return &d->shared.stats;
+}
+
+int64_t dispatcher_oldest_due_age(struct dispatcher *d)
+{
+    struct wall now = clock_wall(), oldest = now;
+    for (unsigned i = 0; i < d->count; i++) {
+        struct wall due = worker_oldest_due(d->workers[i]);
+        if (due.us < oldest.us)
+            oldest = due;
+    }
+    return now.us - oldest.us;
+}
+
+enum err dispatcher_url_check(const struct dispatcher *d, struct span url, bool https_only,
+                              struct buf *out, const char **why)
+{
+    return endpoint_url_check(&d->shared.guard, url, https_only, out, why);
+}

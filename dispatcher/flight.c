@@ -1,0 +1,363 @@
+/* The way of a claim: open (slots) -> send -> ended (verdict, outcome to the store) -> settled.
+ *
+ * Invariants: in_flight counts the flights in young and old, settling those with the store; a slot
+ * is given back exactly once, when the transfer ends or is aborted. No memory is needed between the
+ * end of a transfer and its outcome: the flight has brought it along. */
+#include "dispatcher/flight.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+#define UNUSED_MAX 256
+#define RESPONSE_KEPT_CAP 2048 /* an unused flight keeps no larger buffer */
+#define REFUSED_REST_US US_PER_S
+
+void flights_init(struct flights *fs)
+{
+    uint64_t seed;
+    rand_bytes(&seed, sizeof seed);
+    rng_seed(&fs->rng, seed);
+    TAILQ_INIT(&fs->young);
+    TAILQ_INIT(&fs->old);
+    TAILQ_INIT(&fs->unused);
+}
+
+static void flight_free(struct flight *f)
+{
+    buf_free(&f->response);
+    free(f);
+}
+
+void flights_clear(struct flights *fs)
+{
+    assert(fs->in_flight == 0 && fs->settling == 0);
+    for (struct flight *f; (f = TAILQ_FIRST(&fs->unused));) {
+        TAILQ_REMOVE(&fs->unused, f, link);
+        flight_free(f);
+    }
+}
+
+static struct flight *unused_take(struct flights *fs)
+{
+    struct flight *f = TAILQ_FIRST(&fs->unused);
+    if (!f) {
+        f = calloc(1, sizeof *f);
+        if (f) {
+            f->all = fs;
+            buf_init(&f->response, ATTEMPT_BODY_KEPT_MAX);
+        }
+        return f;
+    }
+    TAILQ_REMOVE(&fs->unused, f, link);
+    fs->unused_count--;
+    return f;
+}
+
+static void unused_give(struct flight *f)
+{
+    struct flights *fs = f->all;
+    destination_unref(&f->destination);
+    if (fs->unused_count == UNUSED_MAX) {
+        flight_free(f);
+        return;
+    }
+    if (f->response.cap > RESPONSE_KEPT_CAP)
+        buf_free(&f->response);
+    buf_clear(&f->response);
+    TAILQ_INSERT_HEAD(&fs->unused, f, link);
+    fs->unused_count++;
+}
+
+enum flight_answer flight_open(struct flights *fs, const struct lane *lane, struct flight **out)
+{
+    struct shared *shared = fs->shared;
+    bool slow = lane->slow || lane->slow_in_flight > 0;
+    if (fs->settling >= FLIGHT_SETTLING_MAX || !budget_take(&shared->in_flight, 1))
+        return FLIGHT_NO_SLOT;
+    enum flight_answer answer = FLIGHT_NO_SLOT;
+    if (slow && !budget_take(&shared->slow, 1)) {
+        answer = FLIGHT_NO_SLOW_SLOT;
+        goto no_slow;
+    }
+    struct flight *f = unused_take(fs);
+    if (!f)
+        goto no_memory;
+    f->slow = slow;
+    f->aged = false;
+    *out = f;
+    return FLIGHT_OPEN;
+
+no_memory:
+    if (slow)
+        budget_give(&shared->slow, 1);
+no_slow:
+    budget_give(&shared->in_flight, 1);
+    return answer;
+}
+
+/* ---------------------------------------------------------------- start */
+
+static void take_off(struct flight *f, struct claim *c)
+{
+    struct flights *fs = f->all;
+    f->claim = c;
+    f->started = clock_mono();
+    TAILQ_INSERT_TAIL(&fs->young, f, link);
+    fs->in_flight++;
+    if (f->slow)
+        c->lane->slow_in_flight++;
+    counter_sub(&fs->shared->stats.ready, 1);
+    counter_add(&fs->shared->stats.in_flight, 1);
+    lane_start(c->lane, c);
+}
+
+/* Gives the slots back. */
+static void land(struct flight *f)
+{
+    struct flights *fs = f->all;
+    TAILQ_REMOVE(f->aged ? &fs->old : &fs->young, f, link);
+    fs->in_flight--;
+    if (f->slow) {
+        f->claim->lane->slow_in_flight--;
+        budget_give(&fs->shared->slow, 1);
+    }
+    budget_give(&fs->shared->in_flight, 1);
+    counter_sub(&fs->shared->stats.in_flight, 1);
+    f->transfer = NULL;
+}
+
+static void attempt_begin(struct flight *f, struct wall now)
+{
+    const struct claim *c = f->claim;
+    struct attempt *a = &f->outcome.attempt;
+    *a = (struct attempt){
+        .message = c->key.message,
+        .endpoint = c->lane->endpoint,
+        .endpoint_number = c->key.endpoint,
+        .started = now,
+        .trigger = c->trigger,
+        .number = (uint16_t)(c->tries + 1),
+        .queued_us = now.us > c->due.us ? now.us - c->due.us : 0,
+    };
+    if (f->destination)
+        a->url = f->destination->endpoint->url;
+}
+
+/* ---------------------------------------------------------------- end */
+
+static void log_attempt(const struct attempt *a)
+{
+    /* Failures at info; successes at debug, because a write(2) for every delivery would cost a
+     * tenth of what the delivery costs. */
+    enum log_level level = a->outcome == ATTEMPT_SUCCESS ? LOG_DEBUG : LOG_INFO;
+    LOG_AT(level, "attempt", LOG_ID("msg", ID_MESSAGE, &a->message),
+           LOG_ID("endpoint", ID_ENDPOINT, &a->endpoint), LOG_INT("number", a->number),
+           LOG_TEXT_FIELD("outcome", attempt_class_name(a->outcome)), LOG_INT("status", a->status),
+           LOG_INT("queued_us", a->queued_us), LOG_INT("connect_us", a->connect_us),
+           LOG_INT("first_byte_us", a->first_byte_us), LOG_INT("duration_us", a->duration_us),
+           LOG_END);
+}
+
+/* On the writer thread. */
+static void on_outcome_done(struct store_op *op)
+{
+    struct flight *f = op->owner;
+    inbox_put(f->all->inbox, &f->mail.item);
+}
+
+static void count(struct shared *shared, const struct attempt *a, const struct outcome_op *op)
+{
+    counter_add(&shared->stats.attempts[a->outcome], 1);
+    if (op->verdict == OUTCOME_RETRY)
+        counter_add(&shared->stats.retries, 1);
+    histogram_add(&shared->stats.attempt_us, (uint64_t)a->duration_us);
+    histogram_add(&shared->stats.queued_us, (uint64_t)a->queued_us);
+}
+
+/* The claim leaves the flight's hands without an outcome. */
+static void give_up(struct flight *f)
+{
+    struct lane *lane = f->claim->lane;
+    lane_abandon(lane, f->all->held, f->claim, &f->all->shared->hot_bytes);
+    f->all->moved(f->all->context, lane);
+    unused_give(f);
+}
+
+/* Hands the outcome to the store. */
+static void submit(struct flight *f, const struct verdict *v)
+{
+    struct flights *fs = f->all;
+    struct lane *lane = f->claim->lane;
+    struct outcome_op *op = &f->outcome;
+    op->op = (struct store_op){.kind = STORE_OUTCOME, .done = on_outcome_done, .owner = f};
+    op->due = f->claim->due;
+    op->verdict = v->what;
+    op->reason = v->reason;
+    op->retry_at = v->retry_at;
+    op->disable_endpoint = v->disable;
+    op->state = DELIVERY_NONE;
+    op->attempt.response = buf_view(&f->response);
+    f->mail.kind = MAIL_SETTLED;
+    count(fs->shared, &op->attempt, op);
+    log_attempt(&op->attempt);
+
+    enum err e = store_submit(fs->shared->store, &op->op);
+    if (e) {
+        log_error("outcome refused by the store", LOG_TEXT_FIELD("error", err_name(e)), LOG_END);
+        atomic_store(&fs->shared->broken, true);
+        give_up(f);
+        return;
+    }
+    /* The flight is the store's now, until its mail arrives; the claim is still ours. */
+    fs->settling++;
+    lane_settle(lane, f->claim, &fs->shared->hot_bytes);
+    fs->moved(fs->context, lane);
+}
+
+/* What the attempt says about the endpoint, as opposed to the delivery. */
+static void judge_endpoint(struct flight *f, const struct result *r, const struct verdict *v,
+                           struct mono now)
+{
+    struct lane *lane = f->claim->lane;
+    lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
+    if (r->outcome == ATTEMPT_SUCCESS)
+        limit_success(&lane->limit);
+    else if (v->slow_down)
+        limit_overload(&lane->limit, f->started, now);
+    lane_rest(lane, v->not_before);
+    if (v->disable) {
+        uint64_t ready = lane->ready;
+        /* The outcome disables it; its commit wakes the lane to find that out. */
+        lane_sleep(lane, f->all->held, &f->all->shared->hot_bytes);
+        counter_sub(&f->all->shared->stats.ready, ready - lane->ready);
+    }
+}
+
+static struct verdict verdict_on(struct flight *f, const struct result *r, struct wall ended)
+{
+    const struct dispatcher_settings *s = &f->all->shared->settings;
+    const struct claim *c = f->claim;
+    unsigned tries = c->trigger == TRIGGER_MANUAL ? 0 : c->tries + 1u;
+    return verdict_of(r, c->trigger, tries, &s->retry_schedule, s->retry_jitter,
+                      rng_unit(&f->all->rng), ended);
+}
+
+static void conclude(struct flight *f, const struct result *r)
+{
+    struct mono now = clock_mono();
+    struct attempt *a = &f->outcome.attempt;
+    struct verdict v = verdict_on(f, r, clock_wall());
+    a->duration_us = now.us - f->started.us;
+    a->outcome = r->outcome;
+    a->status = r->status;
+    land(f);
+    judge_endpoint(f, r, &v, now);
+    submit(f, &v);
+}
+
+void flight_ended(void *owner, struct transfer *t)
+{
+    struct flight *f = owner;
+    struct result r;
+    transfer_result(t, &r, &f->outcome.attempt);
+    conclude(f, &r);
+}
+
+void flight_send(struct flight *f, struct claim *c, struct destination *destination,
+                 struct wall now)
+{
+    assert(c->message);
+    f->destination = destination_ref(destination);
+    take_off(f, c);
+    attempt_begin(f, now);
+    f->transfer = transfer_start(f->all->transfers, destination, c->message, now, &f->response, f);
+    if (!f->transfer)
+        conclude(f, &(struct result){.outcome = ATTEMPT_INTERNAL, .retry_after_us = -1});
+}
+
+void flight_refuse(struct flight *f, struct claim *c, enum delivery_reason reason, struct wall now)
+{
+    struct result r = {.outcome = ATTEMPT_INTERNAL, .retry_after_us = -1};
+    take_off(f, c);
+    attempt_begin(f, now);
+    f->outcome.attempt.outcome = r.outcome;
+    struct verdict v = verdict_on(f, &r, now);
+    if (reason != REASON_NONE)
+        v = (struct verdict){.what = OUTCOME_DEAD,
+                             .reason = c->trigger == TRIGGER_MANUAL ? REASON_NONE : reason};
+    land(f);
+    submit(f, &v);
+}
+
+void flight_cancel(struct flight *f, struct claim *c)
+{
+    take_off(f, c);
+    land(f);
+    give_up(f);
+}
+
+void flight_settled(struct flight *f, struct wall now)
+{
+    struct flights *fs = f->all;
+    const struct outcome_op *op = &f->outcome;
+    struct lane *lane = f->claim->lane;
+    fs->settling--;
+    switch (op->op.result) {
+    case ERR_OK:
+    case ERR_NOT_FOUND: { /* message or endpoint are gone, and the delivery with them */
+        bool retry = op->op.result == ERR_OK && op->verdict == OUTCOME_RETRY &&
+                     op->state == DELIVERY_RETRYING;
+        lane_settled(lane, fs->held, f->claim, retry ? op->retry_at : WALL_NEVER);
+        break;
+    }
+    case ERR_IO:
+    case ERR_STOPPING:
+        atomic_store(&fs->shared->broken, true);
+        lane_abandon(lane, fs->held, f->claim, &fs->shared->hot_bytes);
+        break;
+    default:
+        /* It will be sent again: at least once. Not at once, for the store is in trouble. */
+        log_error("outcome not stored", LOG_ID("msg", ID_MESSAGE, &f->claim->key.message),
+                  LOG_TEXT_FIELD("error", err_name(op->op.result)), LOG_END);
+        lane_abandon(lane, fs->held, f->claim, &fs->shared->hot_bytes);
+        lane_changed(lane);
+        lane_rest(lane, wall_add(now, REFUSED_REST_US));
+        break;
+    }
+    fs->moved(fs->context, lane);
+    unused_give(f);
+}
+
+/* ---------------------------------------------------------------- all of a thread's */
+
+void flights_age(struct flights *fs, struct mono now)
+{
+    for (struct flight *f; (f = TAILQ_FIRST(&fs->young));) {
+        if (now.us - f->started.us < FLIGHT_SLOW_US)
+            return;
+        TAILQ_REMOVE(&fs->young, f, link);
+        TAILQ_INSERT_TAIL(&fs->old, f, link);
+        f->aged = true;
+        if (!f->slow) {
+            f->slow = true;
+            f->claim->lane->slow_in_flight++;
+            budget_force(&fs->shared->slow, 1);
+        }
+    }
+}
+
+static void abort_list(struct flight_list *list)
+{
+    for (struct flight *f; (f = TAILQ_FIRST(list));) {
+        transfer_abort(f->transfer);
+        land(f);
+        give_up(f);
+    }
+}
+
+void flights_abort(struct flights *fs)
+{
+    abort_list(&fs->young);
+    abort_list(&fs->old);
+}

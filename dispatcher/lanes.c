@@ -1,0 +1,355 @@
+/* Why lanes do not act by themselves: a thread has tens of thousands of them, nearly all idle, and
+ * only those in the round or under a deadline may cost anything.
+ *
+ * Invariants:
+ *   - After anything that happens to a lane, lanes_place puts it where it belongs: into the round
+ *     when it can go, else under its next deadline; and among the overdue when something is due.
+ *   - There is at most one snapshot of the store a turn. It begins after the inbox was taken and ends
+ *     before it is taken again, so that it shows everything that the lanes have heard of. */
+#include "dispatcher/lanes.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+#define STEPS_MAX 64                  /* of lanes in one turn, so that the network is looked at */
+#define STARVED_US (10 * US_PER_MS)   /* how soon to look for a slot that another thread freed */
+#define SLOW_POOL_US (50 * US_PER_MS) /* how long a slow endpoint waits for a slow slot */
+#define LOOKUP_US (10 * US_PER_MS)    /* how long one waits for others' name lookups */
+#define TROUBLE_US (100 * US_PER_MS)  /* memory or store in trouble: the next try */
+#define LOOKUPS_MAX 64                /* name lookups at once: each may hold a resolver thread … */
+#define LANE_LOOKUPS_MAX 2            /* … and how many attempts may wait for the same name */
+
+static struct span key_of_lane(const void *value)
+{
+    const struct lane *lane = value;
+    return span_of(&lane->number, sizeof lane->number);
+}
+
+static void note_overdue(struct lanes *l, struct lane *lane)
+{
+    bool overdue = lane_oldest_due(lane, l->now).us != WALL_NEVER.us;
+    if (overdue && !lane->overdue)
+        TAILQ_INSERT_TAIL(&l->overdue, lane, overdue_link);
+    if (!overdue && lane->overdue)
+        TAILQ_REMOVE(&l->overdue, lane, overdue_link);
+    lane->overdue = overdue;
+}
+
+void lanes_place(struct lanes *l, struct lane *lane)
+{
+    note_overdue(l, lane);
+    if (lane_can_go(lane, l->now)) {
+        heap_remove(&l->wakes, &lane->wake);
+        turn_add(&l->round, &lane->turn);
+        return;
+    }
+    turn_remove(&l->round, &lane->turn);
+    struct wall at = lane_wake_at(lane);
+    assert(at.us > l->now.us); /* else it could go */
+    if (at.us == WALL_NEVER.us)
+        heap_remove(&l->wakes, &lane->wake);
+    else
+        heap_set(&l->wakes, &lane->wake, at.us);
+}
+
+static struct lane *lane_add(struct lanes *l, uint32_t number, struct wall first_due, uint64_t txn)
+{
+    struct lane *lane =
+        lane_new(number, (unsigned)l->shared->settings.endpoint_max_in_flight, first_due, txn);
+    if (!lane || !heap_reserve(&l->wakes, map_count(l->table) + 1) || !map_put(l->table, lane)) {
+        lane_free(&lane);
+        return NULL;
+    }
+    lanes_place(l, lane);
+    return lane;
+}
+
+struct lane *lanes_get(struct lanes *l, uint32_t number)
+{
+    struct lane *lane = map_get(l->table, span_of(&number, sizeof number));
+    return lane ? lane : lane_add(l, number, (struct wall){0}, 0);
+}
+
+void lanes_changed(struct lanes *l, struct lane *lane)
+{
+    destination_forget(&l->destinations, &lane->destination);
+    lane_changed(lane);
+}
+
+static void lane_discard(struct lanes *l, struct lane *lane)
+{
+    destination_forget(&l->destinations, &lane->destination);
+    heap_remove(&l->wakes, &lane->wake);
+    turn_remove(&l->round, &lane->turn);
+    if (lane->overdue)
+        TAILQ_REMOVE(&l->overdue, lane, overdue_link);
+    map_take(l->table, key_of_lane(lane));
+    lane_free(&lane);
+}
+
+void lanes_reap(struct lanes *l, struct lane *lane)
+{
+    if (lane->gone && lane_held(lane) == 0)
+        lane_discard(l, lane);
+}
+
+struct scan {
+    struct lanes *lanes;
+    uint64_t txn;
+    enum err result;
+};
+
+static void scan_endpoint(void *context, uint32_t number, struct wall first_due)
+{
+    struct scan *scan = context;
+    struct lanes *l = scan->lanes;
+    if (scan->result || number % l->count != l->index)
+        return;
+    struct lane *lane = map_get(l->table, span_of(&number, sizeof number));
+    if (lane) {
+        lanes_changed(l, lane);
+        lane_due(lane, first_due, scan->txn);
+        lanes_place(l, lane);
+    } else if (!lane_add(l, number, first_due, scan->txn)) {
+        scan->result = ERR_NO_MEMORY;
+    }
+}
+
+enum err lanes_scan(struct lanes *l)
+{
+    struct store_read *read;
+    enum err e = store_read_begin(l->shared->store, &read);
+    if (e)
+        return e;
+    struct scan scan = {.lanes = l, .txn = store_read_txn(read)};
+    e = store_each_endpoint(read, scan_endpoint, &scan);
+    store_read_end(&read);
+    return e ? e : scan.result;
+}
+
+/* ---------------------------------------------------------------- a lane's step */
+
+/* The snapshot of this turn; NULL when there is none to be had. */
+static struct store_read *turn_read(struct lanes *l)
+{
+    if (!l->read && store_read_begin(l->shared->store, &l->read))
+        l->read = NULL;
+    return l->read;
+}
+
+static void lane_trouble(struct lanes *l, struct lane *lane)
+{
+    lane_rest(lane, wall_add(l->now, TROUBLE_US));
+}
+
+static void send_to_sleep(struct lanes *l, struct lane *lane)
+{
+    unsigned ready = lane->ready;
+    lane_sleep(lane, l->held, &l->shared->hot_bytes);
+    counter_sub(&l->shared->stats.ready, ready - lane->ready);
+}
+
+/* Looks at the endpoint. False when nothing can be sent to it now. Without a destination but true:
+ * what is stored cannot be used, and attempts fail one by one. */
+static bool look_up_destination(struct lanes *l, struct lane *lane)
+{
+    if (lane->destination && !lane->changed) {
+        destination_touch(&l->destinations, lane->destination);
+        return true;
+    }
+    struct store_read *read = turn_read(l);
+    enum err e = read ? destination_load(&l->destinations, read, lane->number, &lane->endpoint,
+                                         &lane->destination)
+                      : ERR_NO_MEMORY;
+    lane->changed = false;
+    switch (e) {
+    case ERR_OK:
+    case ERR_INVALID:
+    case ERR_CORRUPT:
+        return true;
+    case ERR_NOT_FOUND:
+    case ERR_DISABLED:
+        lane->gone = e == ERR_NOT_FOUND;
+        send_to_sleep(l, lane);
+        return true; /* manual attempts still get their end */
+    default:
+        lane->changed = true;
+        lane_trouble(l, lane);
+        return false;
+    }
+}
+
+static void read_page(struct lanes *l, struct lane *lane)
+{
+    struct store_read *read = turn_read(l);
+    unsigned want = lane_page_rows(lane), count = 0, before = lane->ready;
+    struct wall next_due;
+    if (want > l->rows_max)
+        want = l->rows_max;
+    if (!read || store_due_page(read, lane->number, (struct wall){0}, l->now, l->rows, want, &count,
+                                &next_due)) {
+        lane_trouble(l, lane);
+        return;
+    }
+    lane_page(lane, l->held, l->rows, count, next_due, store_read_txn(read), l->now);
+    counter_add(&l->shared->stats.pages, 1);
+    counter_add(&l->shared->stats.ready, lane->ready - before);
+}
+
+/* Whether one more attempt may wait for this endpoint's name: with a dead name server every lookup
+ * holds a thread for many seconds. */
+static bool may_look_up(struct lanes *l, const struct lane *lane)
+{
+    return !lane->destination || lane->destination->resolved ||
+           (lane->in_flight < LANE_LOOKUPS_MAX && transfers_lookups(l->transfers) < LOOKUPS_MAX);
+}
+
+static enum delivery_reason reason_of(enum err e)
+{
+    return e == ERR_NOT_FOUND ? REASON_MESSAGE_EXPIRED : REASON_UNREADABLE;
+}
+
+/* Sends the oldest ready claim in the opened flight. */
+static void depart(struct lanes *l, struct lane *lane, struct flight *f)
+{
+    struct claim *c = lane_pop(lane);
+    if (lane->asleep) {
+        flight_refuse(f, c, REASON_ENDPOINT_DISABLED, l->now);
+        return;
+    }
+    if (!lane->destination) {
+        flight_refuse(f, c, REASON_NONE, l->now);
+        return;
+    }
+    enum err e = ERR_OK;
+    if (!c->message)
+        e = turn_read(l) ? store_message_load(l->read, &c->key.message, &c->message)
+                         : ERR_NO_MEMORY;
+    if (e == ERR_NOT_FOUND || e == ERR_CORRUPT) {
+        log_warn("message cannot be delivered", LOG_ID("msg", ID_MESSAGE, &c->key.message),
+                 LOG_TEXT_FIELD("error", err_name(e)), LOG_END);
+        flight_refuse(f, c, reason_of(e), l->now);
+    } else if (e) {
+        flight_cancel(f, c);
+        lane_trouble(l, lane);
+    } else if (c->message->expunged) {
+        flight_refuse(f, c, REASON_MESSAGE_EXPUNGED, l->now);
+    } else {
+        turn_charge(&lane->turn, c->message->payload.len);
+        flight_send(f, c, lane->destination, l->now);
+    }
+}
+
+static void send_one(struct lanes *l, struct lane *lane)
+{
+    struct flight *f = NULL;
+    if (!may_look_up(l, lane)) {
+        lane_rest(lane, wall_add(l->now, LOOKUP_US));
+        return;
+    }
+    switch (flight_open(l->flights, lane, &f)) {
+    case FLIGHT_OPEN:
+        depart(l, lane, f);
+        break;
+    case FLIGHT_NO_SLOT:
+        l->starved = true;
+        break;
+    case FLIGHT_NO_SLOW_SLOT:
+        lane_rest(lane, wall_add(l->now, SLOW_POOL_US));
+        break;
+    }
+}
+
+static void step(struct lanes *l, struct lane *lane)
+{
+    if (look_up_destination(l, lane)) {
+        if (lane_wants_page(lane, l->now) && lane_has_room(lane, l->now))
+            read_page(l, lane);
+        if (lane->ready > 0 && lane_has_room(lane, l->now))
+            send_one(l, lane);
+    }
+    lanes_place(l, lane);
+    lanes_reap(l, lane);
+}
+
+/* ---------------------------------------------------------------- a turn */
+
+static void wake_lanes(struct lanes *l)
+{
+    for (struct heap_item *first; (first = heap_first(&l->wakes)) && first->when <= l->now.us;)
+        lanes_place(l, (struct lane *)((char *)first - offsetof(struct lane, wake)));
+}
+
+static void go_round(struct lanes *l)
+{
+    struct turn_member *m;
+    l->starved = false;
+    for (unsigned i = 0; i < STEPS_MAX && !l->starved && (m = turn_next(&l->round)); i++)
+        step(l, (struct lane *)((char *)m - offsetof(struct lane, turn)));
+}
+
+void lanes_go(struct lanes *l)
+{
+    wake_lanes(l);
+    go_round(l);
+}
+
+void lanes_end_turn(struct lanes *l)
+{
+    if (l->read)
+        store_read_end(&l->read);
+}
+
+int64_t lanes_wait_us(const struct lanes *l, int64_t most)
+{
+    const struct heap_item *first = heap_first(&l->wakes);
+    int64_t us = most;
+    if (!TAILQ_EMPTY(&l->round.ring))
+        us = l->starved ? STARVED_US : 0;
+    if (first && first->when - l->now.us < us)
+        us = first->when - l->now.us;
+    return us > 0 ? us : 0;
+}
+
+struct wall lanes_oldest_due(const struct lanes *l)
+{
+    struct wall oldest = WALL_NEVER;
+    const struct lane *lane;
+    TAILQ_FOREACH (lane, &l->overdue, overdue_link) {
+        struct wall due = lane_oldest_due(lane, l->now);
+        if (due.us < oldest.us)
+            oldest = due;
+    }
+    return oldest;
+}
+
+/* ---------------------------------------------------------------- life */
+
+bool lanes_init(struct lanes *l)
+{
+    unsigned in_flight = (unsigned)l->shared->settings.endpoint_max_in_flight;
+    heap_init(&l->wakes);
+    turn_init(&l->round);
+    TAILQ_INIT(&l->overdue);
+    destinations_init(&l->destinations, &l->shared->guard);
+    l->now = clock_wall();
+    l->rows_max = 2 * (READY_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;
+    l->rows = calloc(l->rows_max, sizeof *l->rows);
+    l->table = map_new(key_of_lane);
+    return l->rows && l->table;
+}
+
+void lanes_clear(struct lanes *l)
+{
+    size_t at = 0;
+    for (struct lane *lane; l->table && (lane = map_each(l->table, &at));) {
+        for (struct claim *c; (c = lane_pop(lane));)
+            lane_abandon(lane, l->held, c, &l->shared->hot_bytes);
+        destination_forget(&l->destinations, &lane->destination);
+        lane_free(&lane);
+    }
+    map_free(&l->table);
+    heap_free(&l->wakes);
+    free(l->rows);
+}

@@ -1,0 +1,59 @@
+/* The lanes of one dispatcher thread: the table of its endpoints, their turns, their deadlines, and
+ * the step that lets one lane look at its endpoint, read a page and send one delivery. */
+#ifndef DISPATCHER_LANES_H
+#define DISPATCHER_LANES_H
+
+#include "base/map.h"
+#include "dispatcher/flight.h"
+
+struct lanes {
+    struct shared *shared;
+    unsigned index, count; /* endpoints with number % count == index are ours */
+    struct held *held;
+    struct transfers *transfers;
+    struct flights *flights;
+
+    struct destinations destinations;
+    struct map *table; /* by endpoint number */
+    struct heap wakes; /* lanes that wait for a moment */
+    struct turn round; /* lanes that can go */
+    TAILQ_HEAD(, lane) overdue; /* lanes with something due that is not in flight */
+    struct due_row *rows;       /* of the page being read */
+    unsigned rows_max;
+
+    struct wall now;         /* of this turn, set by the owner */
+    struct store_read *read; /* of this turn; NULL: none yet */
+    bool starved;            /* the round stopped for want of a slot */
+};
+
+/* The fields above `destinations` are set by the caller. False when out of memory; lanes_clear in
+ * either case. */
+bool lanes_init(struct lanes *l) MUST_CHECK;
+/* Abandons what is ready; nothing may be in flight. */
+void lanes_clear(struct lanes *l);
+
+/* Looks at every endpoint on disk: a lane for each new one with its first due time; those that are
+ * known look at their configuration and their queue again. */
+enum err lanes_scan(struct lanes *l) MUST_CHECK;
+
+/* Makes a lane that knows nothing, and so reads a page first, when there is none; NULL when out of
+ * memory. */
+struct lane *lanes_get(struct lanes *l, uint32_t number);
+/* The endpoint changed. */
+void lanes_changed(struct lanes *l, struct lane *lane);
+/* Something happened to the lane: puts it where it belongs. */
+void lanes_place(struct lanes *l, struct lane *lane);
+/* Frees the lane of a deleted endpoint once nothing of it is held. Only where no caller up the
+ * stack uses it any more. */
+void lanes_reap(struct lanes *l, struct lane *lane);
+
+/* One turn: wakes those whose moment has come and lets lanes go in fair turns. */
+void lanes_go(struct lanes *l);
+/* Ends the turn's snapshot. */
+void lanes_end_turn(struct lanes *l);
+/* Microseconds until lanes_go is needed, at most `most`. */
+int64_t lanes_wait_us(const struct lanes *l, int64_t most);
+/* The oldest due time among what is not in flight; WALL_NEVER: none. Looks at every overdue lane. */
+struct wall lanes_oldest_due(const struct lanes *l);
+
+#endif
