@@ -1,5 +1,5 @@
-/* The admin layer keeps no state of its own: every answer comes from a snapshot, every change is one
- * operation of the store. So there is nothing to lock and nothing to lose here. */
+/* The admin layer keeps no state of its own: every answer comes from a snapshot, every change is
+ * one operation of the store. So there is nothing to lock and nothing to lose here. */
 #include "admin/context.h"
 
 #include "admin/handlers.h"

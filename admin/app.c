@@ -1,5 +1,5 @@
-/* Applications. POST, PUT and PATCH read the same fields; they differ in what an absent field means:
- * nothing for PATCH, the default for the others. */
+/* Applications. POST, PUT and PATCH read the same fields; they differ in what an absent field
+ * means: nothing for PATCH, the default for the others. */
 #include "admin/context.h"
 #include "admin/entity_out.h"
 #include "admin/field.h"
@@ -87,7 +87,7 @@ static bool create_step(struct request *req, struct write *w)
     return submit_put(w, 201);
 }
 
-void app_create(struct request *req)
+void app_create_route(struct request *req)
 {
     write_run(req, create_step);
 }
@@ -107,7 +107,7 @@ static bool put_step(struct request *req, struct write *w)
     return read_fields(req, w, path) && submit_put(w, e ? 201 : 200);
 }
 
-void app_put(struct request *req)
+void app_put_route(struct request *req)
 {
     write_run(req, put_step);
 }
@@ -120,7 +120,7 @@ static bool patch_step(struct request *req, struct write *w)
     return read_fields(req, w, span_text(NULL)) && submit_put(w, 200);
 }
 
-void app_patch(struct request *req)
+void app_patch_route(struct request *req)
 {
     write_run(req, patch_step);
 }
@@ -134,12 +134,12 @@ static bool delete_step(struct request *req, struct write *w)
     return true;
 }
 
-void app_delete(struct request *req)
+void app_delete_route(struct request *req)
 {
     write_run(req, delete_step);
 }
 
-void app_get(struct request *req)
+void app_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_app(req, &l))
@@ -148,12 +148,12 @@ void app_get(struct request *req)
     lookup_release(&l);
 }
 
-void app_list(struct request *req)
+void app_list_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_APP, .ascending = true};
-    static const char *const unsupported[] = {
-        "exclude_apps_with_no_endpoints", "exclude_apps_with_disabled_endpoints",
-        "exclude_apps_with_svix_play_endpoints", NULL};
+    static const char *const unsupported[] = {"exclude_apps_with_no_endpoints",
+                                              "exclude_apps_with_disabled_endpoints",
+                                              "exclude_apps_with_svix_play_endpoints", NULL};
     struct page_params p;
     if (!page_params(req, &kind, &p) || !params_unsupported(req, unsupported))
         return;

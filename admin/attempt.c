@@ -24,12 +24,12 @@ static bool read_query(struct request *req, struct attempt_query *q)
     int status_class = 0;
     bool expanded;
     *q = (struct attempt_query){.filter.status = -1};
-    bool good = page_params(req, &attempts_kind, &q->page)
-                && params_choice(req, "status", statuses, &q->filter.status)
-                && params_choice(req, "status_code_class", classes, &status_class)
-                && params_message_filter(req, &q->filter.message)
-                && params_with_content(req, &q->content)
-                && params_flag(req, "with_msg", &q->with_msg) && params_expanded(req, &expanded);
+    bool good = page_params(req, &attempts_kind, &q->page) &&
+                params_choice(req, "status", statuses, &q->filter.status) &&
+                params_choice(req, "status_code_class", classes, &status_class) &&
+                params_message_filter(req, &q->filter.message) &&
+                params_with_content(req, &q->content) &&
+                params_flag(req, "with_msg", &q->with_msg) && params_expanded(req, &expanded);
     q->filter.status_class = (unsigned)status_class;
     return good;
 }
@@ -54,7 +54,7 @@ static void reply_rows(struct request *req, struct lookup *l, const struct attem
     list_reply(req, &list, result);
 }
 
-void attempt_list_of_endpoint(struct request *req)
+void attempt_list_of_endpoint_route(struct request *req)
 {
     struct attempt_query q;
     struct lookup l = {0};
@@ -70,7 +70,7 @@ void attempt_list_of_endpoint(struct request *req)
         reply_rows(req, &l, &q, rows, &result);
 }
 
-void attempt_list_of_message(struct request *req)
+void attempt_list_of_message_route(struct request *req)
 {
     struct attempt_query q;
     struct lookup l = {0};
@@ -93,7 +93,7 @@ void attempt_list_of_message(struct request *req)
         reply_rows(req, &l, &q, rows, &result);
 }
 
-void attempt_get(struct request *req)
+void attempt_get_route(struct request *req)
 {
     struct lookup l = {0};
     struct id id;
@@ -118,7 +118,7 @@ void attempt_get(struct request *req)
     request_reply(req, 200, &out);
 }
 
-void attempt_messages_of_endpoint(struct request *req)
+void attempt_messages_of_endpoint_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_MESSAGE, .times = true};
     struct page_params p;
@@ -126,9 +126,9 @@ void attempt_messages_of_endpoint(struct request *req)
     bool content, expanded;
     int wanted = -1;
     struct lookup l = {0};
-    if (!page_params(req, &kind, &p) || !params_message_filter(req, &filter)
-        || !params_with_content(req, &content) || !params_expanded(req, &expanded)
-        || !params_choice(req, "status", statuses, &wanted) || !lookup_endpoint(req, &l))
+    if (!page_params(req, &kind, &p) || !params_message_filter(req, &filter) ||
+        !params_with_content(req, &content) || !params_expanded(req, &expanded) ||
+        !params_choice(req, "status", statuses, &wanted) || !lookup_endpoint(req, &l))
         return;
     struct delivery rows[PAGE_MAX];
     struct page_result result = {0};
@@ -153,14 +153,14 @@ void attempt_messages_of_endpoint(struct request *req)
     list_reply(req, &list, &result);
 }
 
-void attempt_endpoints_of_message(struct request *req)
+void attempt_endpoints_of_message_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_ENDPOINT};
     struct page_params p;
     bool expanded;
     struct lookup l = {0};
-    if (!page_params(req, &kind, &p) || !params_expanded(req, &expanded)
-        || !lookup_message(req, &l, false))
+    if (!page_params(req, &kind, &p) || !params_expanded(req, &expanded) ||
+        !lookup_message(req, &l, false))
         return;
     struct delivery rows[PAGE_MAX];
     struct page_result result = {0};
@@ -183,7 +183,7 @@ void attempt_endpoints_of_message(struct request *req)
     list_reply(req, &list, &result);
 }
 
-void attempt_delivery_get(struct request *req)
+void attempt_delivery_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_message_endpoint(req, &l, false))

@@ -1,7 +1,7 @@
 /* What an admin route accepts is described by calls of this module, one a field, so that a refusal
- * always names the field. It stands on the same scanner as ingest: what is JSON to one is JSON to the
- * other. Unknown members are ignored, as clients expect; members of the same name are not, because
- * two readers of such a body may see two different values. */
+ * always names the field. It stands on the same scanner as ingest: what is JSON to one is JSON to
+ * the other. Unknown members are ignored, as clients expect; members of the same name are not,
+ * because two readers of such a body may see two different values. */
 #include "admin/body.h"
 
 #include "base/bounds.h"

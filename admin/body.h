@@ -1,8 +1,9 @@
 /* The JSON body of an admin request, read field by field with precise refusals.
  *
- * The first broken rule is kept and everything after it reads as absent, so that a handler reads all
- * its fields and looks at the result once. Spans that it returns point into the raw
- * body or into its arena, and live until body_close. Owned by one thread. Ingest has its own scanner: this one is for small bodies. */
+ * The first broken rule is kept and everything after it reads as absent, so that a handler reads
+ * all its fields and looks at the result once. Spans that it returns point into the raw body or
+ * into its arena, and live until body_close. Owned by one thread. Ingest has its own scanner: this
+ * one is for small bodies. */
 #ifndef ADMIN_BODY_H
 #define ADMIN_BODY_H
 
@@ -15,9 +16,9 @@ enum field { FIELD_ABSENT, FIELD_NULL, FIELD_VALUE };
 #define BODY_FIELD_MAX 96
 
 struct body {
-    struct json_value root; /* an object; empty raw when there was no body */
-    struct arena arena;     /* what had to be decoded */
-    enum err result;        /* ERR_OK, ERR_INVALID, ERR_NO_MEMORY */
+    struct json_value root;         /* an object; empty raw when there was no body */
+    struct arena arena;             /* what had to be decoded */
+    enum err result;                /* ERR_OK, ERR_INVALID, ERR_NO_MEMORY */
     char field[BODY_FIELD_MAX + 1]; /* dotted path of the broken field; empty: the body itself */
     char message[160];
     const char *type; /* of the refusal: "value_error", … */

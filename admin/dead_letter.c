@@ -12,7 +12,7 @@ static const struct {
     const char *task;
 } verbs[] = {{DEAD_REPLAY, "dead_letter.replay"}, {DEAD_PURGE, "dead_letter.purge"}};
 
-void dead_letter_get(struct request *req)
+void dead_letter_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_message_endpoint(req, &l, true))
@@ -64,7 +64,7 @@ static bool replay_one_step(struct request *req, struct write *w)
     return true;
 }
 
-void dead_letter_replay(struct request *req)
+void dead_letter_replay_route(struct request *req)
 {
     write_run(req, replay_one_step);
 }
@@ -74,7 +74,7 @@ static bool discard_step(struct request *req, struct write *w)
     return fill_one(req, w, DEAD_PURGE, 204);
 }
 
-void dead_letter_discard(struct request *req)
+void dead_letter_discard_route(struct request *req)
 {
     write_run(req, discard_step);
 }
@@ -143,22 +143,22 @@ static bool app_purge_step(struct request *req, struct write *w)
     return fill_many(req, w, 1, false);
 }
 
-void dead_letter_replay_endpoint(struct request *req)
+void dead_letter_replay_endpoint_route(struct request *req)
 {
     write_run(req, endpoint_replay_step);
 }
 
-void dead_letter_purge_endpoint(struct request *req)
+void dead_letter_purge_endpoint_route(struct request *req)
 {
     write_run(req, endpoint_purge_step);
 }
 
-void dead_letter_replay_app(struct request *req)
+void dead_letter_replay_app_route(struct request *req)
 {
     write_run(req, app_replay_step);
 }
 
-void dead_letter_purge_app(struct request *req)
+void dead_letter_purge_app_route(struct request *req)
 {
     write_run(req, app_purge_step);
 }

@@ -2,8 +2,8 @@
  * newest message first and, for one message, by endpoint. So a row's place is (message, endpoint),
  * and so is the iterator of the merged list.
  *
- * The merge holds one page in memory. An endpoint whose list stopped early (it looked at its share of
- * rows and few matched) hides what is older than where it stopped, so the page ends there. */
+ * The merge holds one page in memory. An endpoint whose list stopped early (it looked at its share
+ * of rows and few matched) hides what is older than where it stopped, so the page ends there. */
 #include "admin/entity_out.h"
 #include "admin/field.h"
 #include "admin/handlers.h"
@@ -54,15 +54,15 @@ static bool write_row(struct lookup *l, struct json_writer *w, const struct deli
     return fits;
 }
 
-void dead_letter_list_of_endpoint(struct request *req)
+void dead_letter_list_of_endpoint_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_MESSAGE, .times = true};
     struct page_params p;
     struct dead_filter filter;
     bool content;
     struct lookup l = {0};
-    if (!page_params(req, &kind, &p) || !read_filter(req, &filter)
-        || !params_with_content(req, &content) || !lookup_endpoint(req, &l))
+    if (!page_params(req, &kind, &p) || !read_filter(req, &filter) ||
+        !params_with_content(req, &content) || !lookup_endpoint(req, &l))
         return;
     struct delivery rows[PAGE_MAX];
     struct page_result result = {0};
@@ -95,9 +95,8 @@ static bool before(const struct id *message, const struct id *endpoint, const st
 static bool insert(struct merge *m, const struct delivery *d, const struct id *endpoint)
 {
     unsigned at = m->count;
-    while (at > 0
-           && before(&d->message, endpoint, &m->rows[at - 1].delivery.message,
-                     &m->rows[at - 1].endpoint))
+    while (at > 0 && before(&d->message, endpoint, &m->rows[at - 1].delivery.message,
+                            &m->rows[at - 1].endpoint))
         at--;
     if (m->count == m->limit) {
         m->more = true;
@@ -190,9 +189,8 @@ static bool read_place(struct request *req, const struct page_params *p, struct 
                         "this list goes from the newest to the oldest alone");
         return false;
     }
-    if (!m->has_cursor
-        || (id_parse(message, ID_MESSAGE, &m->cursor.message) == ERR_OK
-            && id_parse(rest, ID_ENDPOINT, &m->cursor.endpoint) == ERR_OK))
+    if (!m->has_cursor || (id_parse(message, ID_MESSAGE, &m->cursor.message) == ERR_OK &&
+                           id_parse(rest, ID_ENDPOINT, &m->cursor.endpoint) == ERR_OK))
         return true;
     request_invalid(req, "query", "iterator", "is not an iterator of this list");
     return false;
@@ -207,8 +205,8 @@ static void reply_merged(struct request *req, struct lookup *l, const struct mer
     buf_init(&out, REPLY_MAX);
     jw_init(&w, &out);
     page_params_open(&w);
-    while (written < m->count
-           && write_row(l, &w, &m->rows[written].delivery, &m->rows[written].endpoint, content))
+    while (written < m->count &&
+           write_row(l, &w, &m->rows[written].delivery, &m->rows[written].endpoint, content))
         written++;
     bool cut = written < m->count;
     if (written && (cut || id_is_zero(&m->horizon)))
@@ -220,7 +218,7 @@ static void reply_merged(struct request *req, struct lookup *l, const struct mer
     request_reply(req, 200, &out);
 }
 
-void dead_letter_list_of_app(struct request *req)
+void dead_letter_list_of_app_route(struct request *req)
 {
     static const struct page_kind kind = {0};
     struct page_params p;
@@ -233,8 +231,8 @@ void dead_letter_list_of_app(struct request *req)
         return;
     }
     memset(m, 0, sizeof *m);
-    if (!page_params(req, &kind, &p) || !read_place(req, &p, m) || !read_filter(req, &filter)
-        || !params_with_content(req, &content) || !lookup_app(req, &l))
+    if (!page_params(req, &kind, &p) || !read_place(req, &p, m) || !read_filter(req, &filter) ||
+        !params_with_content(req, &content) || !lookup_app(req, &l))
         return;
     enum err e = merge_app(m, &l, &filter);
     if (e == ERR_TOO_LARGE) {

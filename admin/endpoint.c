@@ -1,6 +1,7 @@
-/* Endpoints. What is stored can be sent: URL, headers and secret pass the dispatcher's own rules. */
-#include "admin/context.h"
+/* Endpoints. What is stored can be sent: URL, headers and secret pass the dispatcher's own
+ * rules. */
 #include "admin/endpoint.h"
+#include "admin/context.h"
 #include "admin/endpoint_header.h"
 #include "admin/entity_out.h"
 #include "admin/field.h"
@@ -26,8 +27,8 @@ static void read_url(struct request *req, struct write *w, bool patch)
     body_refuse_null(&w->body, "url", state);
     if (state != FIELD_VALUE)
         return;
-    enum err e = dispatcher_url_check(a->dispatcher, text, a->settings.endpoint_https_only, &w->url,
-                                      &why);
+    enum err e =
+        dispatcher_url_check(a->dispatcher, text, a->settings.endpoint_https_only, &w->url, &why);
     if (e == ERR_NO_MEMORY || w->url.failed)
         w->body.result = ERR_NO_MEMORY;
     else if (e)
@@ -35,7 +36,8 @@ static void read_url(struct request *req, struct write *w, bool patch)
     w->endpoint.url = buf_view(&w->url);
 }
 
-/* An endpoint may filter only by types that exist, so that a misspelt one does not swallow events. */
+/* An endpoint may filter only by types that exist, so that a misspelt one does not swallow
+ * events. */
 static void check_types_exist(struct request *req, struct write *w, const char *field)
 {
     const struct principal *who = request_principal(req);
@@ -62,8 +64,8 @@ static void read_filters(struct request *req, struct write *w, bool patch)
         e->filter_count = 0;
     for (int i = 0; i < 2; i++) {
         unsigned count = 0;
-        enum field state = body_texts(&w->body, names[i], &field_event_type, 1, ENDPOINT_FILTERS_MAX,
-                                      w->texts, &count);
+        enum field state = body_texts(&w->body, names[i], &field_event_type, 1,
+                                      ENDPOINT_FILTERS_MAX, w->texts, &count);
         if (state == FIELD_ABSENT || (state == FIELD_NULL && i > 0))
             continue;
         e->filters = w->texts;
@@ -196,7 +198,7 @@ static bool create_step(struct request *req, struct write *w)
     return read_fields(req, w, span_text(NULL)) && submit_put(w, 201);
 }
 
-void endpoint_create(struct request *req)
+void endpoint_create_route(struct request *req)
 {
     write_run(req, create_step);
 }
@@ -216,7 +218,7 @@ static bool put_step(struct request *req, struct write *w)
     return read_fields(req, w, path) && submit_put(w, e ? 201 : 200);
 }
 
-void endpoint_put(struct request *req)
+void endpoint_put_route(struct request *req)
 {
     write_run(req, put_step);
 }
@@ -226,7 +228,7 @@ static bool patch_step(struct request *req, struct write *w)
     return endpoint_load(req, w) && read_fields(req, w, span_text(NULL)) && submit_put(w, 200);
 }
 
-void endpoint_patch(struct request *req)
+void endpoint_patch_route(struct request *req)
 {
     write_run(req, patch_step);
 }
@@ -240,12 +242,12 @@ static bool delete_step(struct request *req, struct write *w)
     return true;
 }
 
-void endpoint_delete(struct request *req)
+void endpoint_delete_route(struct request *req)
 {
     write_run(req, delete_step);
 }
 
-void endpoint_get(struct request *req)
+void endpoint_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_endpoint(req, &l))
@@ -259,7 +261,7 @@ void endpoint_get(struct request *req)
     request_reply(req, 200, &out);
 }
 
-void endpoint_list(struct request *req)
+void endpoint_list_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_ENDPOINT};
     struct page_params p;

@@ -1,5 +1,5 @@
-/* Header names are compared without case everywhere here, as receivers compare them. Credentials are
- * written once and never read back: GET names them and keeps the values. */
+/* Header names are compared without case everywhere here, as receivers compare them. Credentials
+ * are written once and never read back: GET names them and keeps the values. */
 #include "admin/endpoint_header.h"
 
 #include "admin/context.h"
@@ -73,7 +73,7 @@ void endpoint_header_merge(struct text_map *map, const struct text_map *change)
     }
 }
 
-void endpoint_header_get(struct request *req)
+void endpoint_header_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_endpoint(req, &l))
@@ -109,7 +109,7 @@ static bool put_step(struct request *req, struct write *w)
     return write_body_good(req, w);
 }
 
-void endpoint_header_put(struct request *req)
+void endpoint_header_put_route(struct request *req)
 {
     write_run(req, put_step);
 }
@@ -154,7 +154,7 @@ static bool patch_step(struct request *req, struct write *w)
     return write_body_good(req, w);
 }
 
-void endpoint_header_patch(struct request *req)
+void endpoint_header_patch_route(struct request *req)
 {
     write_run(req, patch_step);
 }

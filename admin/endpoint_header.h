@@ -8,7 +8,8 @@
 /* Refuses `field` when an entry may not be sent, or two differ in case alone. A null value (a
  * deletion) passes. */
 void endpoint_header_check(struct body *b, const char *field, const struct text_map *map);
-/* Whether values of this header are credentials. Fails closed: a name that looks like one is one. */
+/* Whether values of this header are credentials. Fails closed: a name that looks like one is
+ * one. */
 bool endpoint_header_sensitive(struct span name);
 /* EndpointHeadersOut: values that are safe to show, and the names of those that are not. */
 void endpoint_header_out(struct json_writer *w, const struct text_map *map);

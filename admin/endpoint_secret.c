@@ -22,7 +22,7 @@ static void render(struct buf *out, const struct signing_key *key)
     buf_free(&text);
 }
 
-void endpoint_secret_get(struct request *req)
+void endpoint_secret_get_route(struct request *req)
 {
     struct lookup l = {0};
     if (!lookup_endpoint(req, &l))
@@ -103,7 +103,7 @@ static bool rotate_step(struct request *req, struct write *w)
     return true;
 }
 
-void endpoint_secret_rotate(struct request *req)
+void endpoint_secret_rotate_route(struct request *req)
 {
     write_run(req, rotate_step);
 }

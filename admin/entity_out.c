@@ -1,5 +1,5 @@
-/* Both generations of SDKs read these answers, so that fields which were renamed between them appear
- * under both names: filterTypes and eventTypes, rateLimit and throttleRate. */
+/* Both generations of SDKs read these answers, so that fields which were renamed between them
+ * appear under both names: filterTypes and eventTypes, rateLimit and throttleRate. */
 #include "admin/entity_out.h"
 
 #include "admin/key.h"
@@ -180,8 +180,8 @@ static void tries(struct json_writer *w, const struct delivery *d)
         jw_member_null(w, "lastStatusCode");
 }
 
-void entity_out_delivery(struct json_writer *w, const struct delivery *d,
-                         const struct id *endpoint, bool in_flight)
+void entity_out_delivery(struct json_writer *w, const struct delivery *d, const struct id *endpoint,
+                         bool in_flight)
 {
     jw_object(w);
     jw_member_id(w, "msgId", ID_MESSAGE, &d->message);

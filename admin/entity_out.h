@@ -25,8 +25,8 @@ void entity_out_message_endpoint(struct json_writer *w, const struct endpoint *e
                                  const struct delivery *d, bool expanded);
 
 /* Ours. The state of one delivery: what happened, what happens next, when and why. */
-void entity_out_delivery(struct json_writer *w, const struct delivery *d,
-                         const struct id *endpoint, bool in_flight);
+void entity_out_delivery(struct json_writer *w, const struct delivery *d, const struct id *endpoint,
+                         bool in_flight);
 /* Ours. MessageOut and why, where and when it died. */
 void entity_out_dead_letter(struct json_writer *w, const struct message *m,
                             const struct delivery *d, const struct id *endpoint, bool content);

@@ -8,7 +8,8 @@
 #include "admin/params.h"
 #include "admin/write.h"
 
-static const struct text_rule group_rule = {.min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
+static const struct text_rule group_rule = {
+    .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 static const struct text_rule flag_rule = {.min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 
 /* A type behind a feature flag shows only to tokens that carry the flag; ours for one application
@@ -57,8 +58,8 @@ static void read_flags(struct write *w, bool patch)
     }
 }
 
-static void read_optional(struct body *b, const char *name, const struct text_rule *rule, bool patch,
-                          struct span *out)
+static void read_optional(struct body *b, const char *name, const struct text_rule *rule,
+                          bool patch, struct span *out)
 {
     enum field state = body_text(b, name, rule, out);
     if (state == FIELD_NULL || (state == FIELD_ABSENT && !patch))
@@ -128,11 +129,12 @@ static bool create_step(struct request *req, struct write *w)
     else if (!write_good(req, e))
         return false;
     else if (!w->event_type.archived)
-        w->event_type.version = 0; /* the writer answers the conflict, or repeats the first answer */
+        w->event_type.version =
+            0; /* the writer answers the conflict, or repeats the first answer */
     return read_fields(req, w) && submit_put(w, 201);
 }
 
-void event_type_create(struct request *req)
+void event_type_create_route(struct request *req)
 {
     write_run(req, create_step);
 }
@@ -150,7 +152,7 @@ static bool put_step(struct request *req, struct write *w)
     return read_fields(req, w) && submit_put(w, e ? 201 : 200);
 }
 
-void event_type_put(struct request *req)
+void event_type_put_route(struct request *req)
 {
     write_run(req, put_step);
 }
@@ -163,7 +165,7 @@ static bool patch_step(struct request *req, struct write *w)
     return read_fields(req, w) && submit_put(w, 200);
 }
 
-void event_type_patch(struct request *req)
+void event_type_patch_route(struct request *req)
 {
     write_run(req, patch_step);
 }
@@ -171,8 +173,8 @@ void event_type_patch(struct request *req)
 static bool delete_step(struct request *req, struct write *w)
 {
     bool expunge = false;
-    if (!params_flag(req, "expunge", &expunge)
-        || !write_good(req, load(req, w, request_param(req, "name"))))
+    if (!params_flag(req, "expunge", &expunge) ||
+        !write_good(req, load(req, w, request_param(req, "name"))))
         return false;
     w->event_type.archived = true;
     prepare_put(w, 204);
@@ -181,12 +183,12 @@ static bool delete_step(struct request *req, struct write *w)
     return true;
 }
 
-void event_type_delete(struct request *req)
+void event_type_delete_route(struct request *req)
 {
     write_run(req, delete_step);
 }
 
-void event_type_get(struct request *req)
+void event_type_get_route(struct request *req)
 {
     struct lookup l = {0};
     struct event_type *type = NULL;
@@ -237,13 +239,13 @@ static void write_rows(struct request *req, struct json_writer *w, struct event_
     jw_finish(w);
 }
 
-void event_type_list(struct request *req)
+void event_type_list_route(struct request *req)
 {
     static const struct page_kind kind = {.ascending = true};
     struct page_params p;
     bool archived = false, content = false;
-    if (!page_params(req, &kind, &p) || !params_flag(req, "include_archived", &archived)
-        || !params_flag(req, "with_content", &content))
+    if (!page_params(req, &kind, &p) || !params_flag(req, "include_archived", &archived) ||
+        !params_flag(req, "with_content", &content))
         return;
     struct lookup l = {0};
     struct event_type *rows[PAGE_MAX];

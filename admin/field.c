@@ -1,7 +1,8 @@
 /* One rule for one kind of text, wherever it appears. */
 #include "admin/field.h"
 
-const struct text_rule field_event_type = {.min = 1, .max = EVENT_TYPE_MAX, .also = FIELD_IDENTIFIER};
+const struct text_rule field_event_type = {
+    .min = 1, .max = EVENT_TYPE_MAX, .also = FIELD_IDENTIFIER};
 const struct text_rule field_channel = {.min = 1, .max = CHANNEL_MAX, .also = FIELD_CHANNEL};
 const struct text_rule field_description = {.max = DESCRIPTION_MAX};
 

@@ -17,8 +17,8 @@ void field_refuse_rates(struct body *b);
 /* Reads `metadata` into *out as compact JSON. */
 enum field field_metadata(struct body *b, struct span *out);
 
-/* Reads `uid` into *out. With `replace` (POST, PUT) an absent one and null clear it, unless the path
- * names the entity by a uid: then absent keeps that. In a PATCH absent leaves it alone. */
+/* Reads `uid` into *out. With `replace` (POST, PUT) an absent one and null clear it, unless the
+ * path names the entity by a uid: then absent keeps that. In a PATCH absent leaves it alone. */
 void field_uid(struct body *b, const struct text_rule *rule, bool replace, struct span path,
                struct span *out);
 

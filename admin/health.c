@@ -2,7 +2,7 @@
  * failed stops and answers nothing. */
 #include "admin/handlers.h"
 
-void health_get(struct request *req)
+void health_get_route(struct request *req)
 {
     request_reply_empty(req, 204);
 }

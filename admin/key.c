@@ -1,6 +1,6 @@
 /* A token is random and long, so that its hash needs no salt and no slow function: there is nothing
- * to guess. It is in the answer that creates it and nowhere else, not even in the answer that is kept
- * for a repeated request. */
+ * to guess. It is in the answer that creates it and nowhere else, not even in the answer that is
+ * kept for a repeated request. */
 #include "admin/key.h"
 
 #include "admin/entity_out.h"
@@ -81,8 +81,8 @@ static void read_scope(struct request *req, struct write *w)
         b->result = e;
 }
 
-/* The stored answer has no token: one that leaks from the disk would be a key. So a repeated request
- * gets the key that it made, and the token only the first time. */
+/* The stored answer has no token: one that leaks from the disk would be a key. So a repeated
+ * request gets the key that it made, and the token only the first time. */
 static void add_token(struct request *req, struct write *w)
 {
     (void)req;
@@ -102,8 +102,8 @@ static bool create_step(struct request *req, struct write *w)
     body_text(&w->body, "name", &name_rule, &name);
     read_scope(req, w);
     key->created = clock_wall();
-    if (body_time(&w->body, "expiresAt", &key->expires) == FIELD_VALUE
-        && key->expires.us <= key->created.us)
+    if (body_time(&w->body, "expiresAt", &key->expires) == FIELD_VALUE &&
+        key->expires.us <= key->created.us)
         body_refuse(&w->body, "expiresAt", "must be in the future");
     if (!write_body_good(req, w))
         return false;
@@ -119,13 +119,14 @@ static bool create_step(struct request *req, struct write *w)
     return true;
 }
 
-void key_create(struct request *req)
+void key_create_route(struct request *req)
 {
     write_run(req, create_step);
 }
 
 /* All keys of the organisation; the others are dropped from the array. */
-static enum err load_all(struct request *req, struct lookup *l, struct api_key **keys, size_t *count)
+static enum err load_all(struct request *req, struct lookup *l, struct api_key **keys,
+                         size_t *count)
 {
     size_t all = 0;
     *count = 0;
@@ -139,7 +140,7 @@ static enum err load_all(struct request *req, struct lookup *l, struct api_key *
     return e;
 }
 
-void key_list(struct request *req)
+void key_list_route(struct request *req)
 {
     struct lookup l = {0};
     struct api_key *keys;
@@ -182,7 +183,7 @@ static bool revoke_step(struct request *req, struct write *w)
     return true;
 }
 
-void key_revoke(struct request *req)
+void key_revoke_route(struct request *req)
 {
     write_run(req, revoke_step);
 }

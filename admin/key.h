@@ -7,7 +7,8 @@
 
 #define KEY_TOKEN_LEN 46 /* "sh_" and 43 characters of base64url: 32 random bytes */
 
-/* A fresh token, with its NUL, and the hash under which it is stored. Shown once: nobody keeps it. */
+/* A fresh token, with its NUL, and the hash under which it is stored. Shown once: nobody keeps
+ * it. */
 void key_token_make(char token[KEY_TOKEN_LEN + 1], uint8_t hash[SHA256_BYTES]);
 
 /* "admin", "ingest", "read", "app". */

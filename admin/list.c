@@ -1,6 +1,6 @@
 /* A page is bounded in rows by its limit, and in bytes here: rows that do not fit any more are left
- * to the next page, whose iterator is the last row written. Backwards that would lose the rows next to
- * the iterator, so a page too large is refused there. */
+ * to the next page, whose iterator is the last row written. Backwards that would lose the rows next
+ * to the iterator, so a page too large is refused there. */
 #include "admin/list.h"
 
 #define CLOSING_BYTES 4096 /* the envelope's end, and a row's own fields beside its payload */

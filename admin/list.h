@@ -16,8 +16,8 @@ struct list {
 };
 
 void list_open(struct list *l, const char *prefix, const struct page *page);
-/* Before a row is written. False: the page is full, with `bytes` more it would pass REPLY_MAX; write
- * no more rows. The first row always fits. */
+/* Before a row is written. False: the page is full, with `bytes` more it would pass REPLY_MAX;
+ * write no more rows. The first row always fits. */
 bool list_row(struct list *l, const struct id *id, size_t bytes);
 /* Ends the page and replies. `result` tells where a list stopped that looked at its share of rows
  * without filling the page. */

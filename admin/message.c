@@ -7,7 +7,7 @@
 #include "admin/params.h"
 #include "admin/write.h"
 
-void message_get(struct request *req)
+void message_get_route(struct request *req)
 {
     bool content;
     struct lookup l = {0};
@@ -32,7 +32,7 @@ static bool expunge_step(struct request *req, struct write *w)
     return true;
 }
 
-void message_expunge(struct request *req)
+void message_expunge_route(struct request *req)
 {
     write_run(req, expunge_step);
 }
@@ -49,15 +49,15 @@ static void write_row(struct list *list, struct lookup *l, const struct message 
         message_unref(&whole);
 }
 
-void message_list(struct request *req)
+void message_list_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_MESSAGE, .times = true};
     struct page_params p;
     struct message_filter filter;
     bool content;
     struct lookup l = {0};
-    if (!page_params(req, &kind, &p) || !params_message_filter(req, &filter)
-        || !params_with_content(req, &content) || !lookup_app(req, &l))
+    if (!page_params(req, &kind, &p) || !params_message_filter(req, &filter) ||
+        !params_with_content(req, &content) || !lookup_app(req, &l))
         return;
     struct message *rows[PAGE_MAX];
     struct page_result result = {0};

@@ -27,9 +27,9 @@ struct metric {
     enum type type;
     enum source source;
     size_t offset;
-    double unit;                       /* one of the source's in the metric's unit */
-    const char *label;                 /* of an array of counters; NULL: one counter */
-    unsigned count;                    /* of the array */
+    double unit;                      /* one of the source's in the metric's unit */
+    const char *label;                /* of an array of counters; NULL: one counter */
+    unsigned count;                   /* of the array */
     const char *(*value)(unsigned i); /* of the label */
 };
 
@@ -38,76 +38,72 @@ struct metric {
 #define DISPATCHER_STRUCT struct dispatcher_stats
 #define HTTP_STRUCT struct http_stats
 #define MOMENT_STRUCT struct metrics_moment
-#define SECONDS 1e-6
+/* One counter or histogram, counted as it is shown, or in microseconds. */
+#define PLAIN 1, NULL, 0, NULL
+#define SECONDS 1e-6, NULL, 0, NULL
 
 static const struct metric metrics[] = {
     {"surehook_messages_accepted_total", "Messages answered 202, durable.", COUNTER,
-     IN(STORE, accepted), 1, NULL, 0, NULL},
+     IN(STORE, accepted), PLAIN},
     {"surehook_messages_accepted_bytes_total", "Payload bytes of accepted messages.", COUNTER,
-     IN(STORE, accepted_bytes), 1, NULL, 0, NULL},
+     IN(STORE, accepted_bytes), PLAIN},
     {"surehook_idempotent_replays_total", "Requests answered from their idempotency record.",
-     COUNTER, IN(STORE, replayed), 1, NULL, 0, NULL},
+     COUNTER, IN(STORE, replayed), PLAIN},
     {"surehook_messages_conflicting_total", "Messages refused because their eventId exists.",
-     COUNTER, IN(STORE, conflicts), 1, NULL, 0, NULL},
+     COUNTER, IN(STORE, conflicts), PLAIN},
     {"surehook_store_refused_busy_total", "Writes refused because too many waited.", COUNTER,
-     IN(STORE, refused_busy), 1, NULL, 0, NULL},
+     IN(STORE, refused_busy), PLAIN},
     {"surehook_store_refused_full_total", "Writes refused because the map or the disk was full.",
-     COUNTER, IN(STORE, refused_full), 1, NULL, 0, NULL},
+     COUNTER, IN(STORE, refused_full), PLAIN},
     {"surehook_deliveries_delivered_total", "Deliveries that ended with a 2xx.", COUNTER,
-     IN(STORE, delivered), 1, NULL, 0, NULL},
+     IN(STORE, delivered), PLAIN},
     {"surehook_deliveries_dead_total", "Deliveries that went to the dead letters.", COUNTER,
-     IN(STORE, dead), 1, NULL, 0, NULL},
+     IN(STORE, dead), PLAIN},
     {"surehook_deliveries_waiting", "Deliveries that are scheduled or will be retried.", GAUGE,
-     IN(STORE, waiting), 1, NULL, 0, NULL},
-    {"surehook_dead_letters", "Dead letters that are kept.", GAUGE, IN(STORE, dead_waiting), 1,
-     NULL, 0, NULL},
-    {"surehook_records_expired_total", "Records deleted by retention.", COUNTER,
-     IN(STORE, expired), 1, NULL, 0, NULL},
+     IN(STORE, waiting), PLAIN},
+    {"surehook_dead_letters", "Dead letters that are kept.", GAUGE, IN(STORE, dead_waiting), PLAIN},
+    {"surehook_records_expired_total", "Records deleted by retention.", COUNTER, IN(STORE, expired),
+     PLAIN},
     {"surehook_records_corrupt_total", "Records that failed their checksum and were set aside.",
-     COUNTER, IN(STORE, corrupt), 1, NULL, 0, NULL},
-    {"surehook_commits_total", "Commits of the store.", COUNTER, IN(STORE, commits), 1, NULL, 0,
-     NULL},
-    {"surehook_commit_seconds", "Time of a commit with its syncs.", HISTOGRAM,
-     IN(STORE, commit_us), SECONDS, NULL, 0, NULL},
-    {"surehook_commit_rows", "Rows written by a commit.", HISTOGRAM, IN(STORE, commit_rows), 1,
-     NULL, 0, NULL},
-    {"surehook_map_used_bytes", "Bytes of the data file in use.", GAUGE, IN(STORE, map_used), 1,
-     NULL, 0, NULL},
-    {"surehook_map_size_bytes", "Bytes that the data file may grow to.", GAUGE,
-     IN(STORE, map_size), 1, NULL, 0, NULL},
+     COUNTER, IN(STORE, corrupt), PLAIN},
+    {"surehook_commits_total", "Commits of the store.", COUNTER, IN(STORE, commits), PLAIN},
+    {"surehook_commit_seconds", "Time of a commit with its syncs.", HISTOGRAM, IN(STORE, commit_us),
+     SECONDS},
+    {"surehook_commit_rows", "Rows written by a commit.", HISTOGRAM, IN(STORE, commit_rows), PLAIN},
+    {"surehook_map_used_bytes", "Bytes of the data file in use.", GAUGE, IN(STORE, map_used),
+     PLAIN},
+    {"surehook_map_size_bytes", "Bytes that the data file may grow to.", GAUGE, IN(STORE, map_size),
+     PLAIN},
     {"surehook_attempts_total", "Attempts by the class of their outcome.", COUNTER,
      IN(DISPATCHER, attempts), 1, "outcome", ATTEMPT_INTERNAL + 1, class_label},
     {"surehook_attempt_seconds", "Time of an attempt, from its start to its outcome.", HISTOGRAM,
-     IN(DISPATCHER, attempt_us), SECONDS, NULL, 0, NULL},
+     IN(DISPATCHER, attempt_us), SECONDS},
     {"surehook_attempt_queued_seconds", "Time between due and the start of the attempt.", HISTOGRAM,
-     IN(DISPATCHER, queued_us), SECONDS, NULL, 0, NULL},
-    {"surehook_attempts_in_flight", "Attempts under way.", GAUGE, IN(DISPATCHER, in_flight), 1,
-     NULL, 0, NULL},
+     IN(DISPATCHER, queued_us), SECONDS},
+    {"surehook_attempts_in_flight", "Attempts under way.", GAUGE, IN(DISPATCHER, in_flight), PLAIN},
     {"surehook_deliveries_ready", "Deliveries in memory that wait for their turn.", GAUGE,
-     IN(DISPATCHER, ready), 1, NULL, 0, NULL},
-    {"surehook_retries_total", "Attempts that will be repeated.", COUNTER,
-     IN(DISPATCHER, retries), 1, NULL, 0, NULL},
+     IN(DISPATCHER, ready), PLAIN},
+    {"surehook_retries_total", "Attempts that will be repeated.", COUNTER, IN(DISPATCHER, retries),
+     PLAIN},
     {"surehook_handoffs_hot_total", "New deliveries taken over in memory.", COUNTER,
-     IN(DISPATCHER, handoffs_hot), 1, NULL, 0, NULL},
+     IN(DISPATCHER, handoffs_hot), PLAIN},
     {"surehook_handoffs_cold_total", "New deliveries left on disk for their turn.", COUNTER,
-     IN(DISPATCHER, handoffs_cold), 1, NULL, 0, NULL},
+     IN(DISPATCHER, handoffs_cold), PLAIN},
     {"surehook_due_pages_total", "Pages of due deliveries read back from disk.", COUNTER,
-     IN(DISPATCHER, pages), 1, NULL, 0, NULL},
+     IN(DISPATCHER, pages), PLAIN},
     {"surehook_oldest_due_age_seconds",
      "Age of the oldest delivery that is due and not in flight: alert on this one.", GAUGE,
-     IN(MOMENT, oldest_due_us), SECONDS, NULL, 0, NULL},
-    {"surehook_http_requests_total", "Requests.", COUNTER, IN(HTTP, requests), 1, NULL, 0, NULL},
+     IN(MOMENT, oldest_due_us), SECONDS},
+    {"surehook_http_requests_total", "Requests.", COUNTER, IN(HTTP, requests), PLAIN},
     {"surehook_http_refused_total", "Requests refused, by reason.", COUNTER, IN(HTTP, refused), 1,
      "reason", REFUSAL_COUNT, refusal_label},
-    {"surehook_http_connections", "Open client connections.", GAUGE, IN(HTTP, connections), 1, NULL,
-     0, NULL},
+    {"surehook_http_connections", "Open client connections.", GAUGE, IN(HTTP, connections), PLAIN},
     {"surehook_http_request_seconds", "Time from the head of a request to its answer.", HISTOGRAM,
-     IN(HTTP, request_us), SECONDS, NULL, 0, NULL},
-    {"process_resident_memory_bytes", "Resident memory.", GAUGE, IN(MOMENT, resident_bytes), 1,
-     NULL, 0, NULL},
+     IN(HTTP, request_us), SECONDS},
+    {"process_resident_memory_bytes", "Resident memory.", GAUGE, IN(MOMENT, resident_bytes), PLAIN},
     {"process_cpu_seconds_total", "Processor time, user and system.", COUNTER, IN(MOMENT, cpu_us),
-     SECONDS, NULL, 0, NULL},
-    {"process_open_fds", "Open file descriptors.", GAUGE, IN(MOMENT, open_files), 1, NULL, 0, NULL},
+     SECONDS},
+    {"process_open_fds", "Open file descriptors.", GAUGE, IN(MOMENT, open_files), PLAIN},
 };
 
 static const void *source_of(const struct metrics_sources *from, enum source source)
@@ -205,11 +201,11 @@ void metrics_measure(struct metrics_moment *out)
     counter_add(&out->open_files, open_files());
     if (getrusage(RUSAGE_SELF, &use) == 0)
         counter_add(&out->cpu_us,
-                    (uint64_t)((use.ru_utime.tv_sec + use.ru_stime.tv_sec) * US_PER_S
-                               + use.ru_utime.tv_usec + use.ru_stime.tv_usec));
+                    (uint64_t)((use.ru_utime.tv_sec + use.ru_stime.tv_sec) * US_PER_S +
+                               use.ru_utime.tv_usec + use.ru_stime.tv_usec));
 }
 
-void metrics_get(struct request *req)
+void metrics_get_route(struct request *req)
 {
     const struct admin *a = context_of(req);
     struct metrics_moment moment = {0};

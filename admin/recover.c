@@ -25,7 +25,7 @@ static bool recover_step(struct request *req, struct write *w)
     return true;
 }
 
-void recover_create(struct request *req)
+void recover_create_route(struct request *req)
 {
     write_run(req, recover_step);
 }

@@ -1,5 +1,5 @@
-/* One manual attempt of one message at one endpoint. What is in flight now is known to the dispatcher
- * alone; the writer decides with it, after it looked for a known idempotency key. */
+/* One manual attempt of one message at one endpoint. What is in flight now is known to the
+ * dispatcher alone; the writer decides with it, after it looked for a known idempotency key. */
 #include "admin/context.h"
 #include "admin/handlers.h"
 #include "admin/write.h"
@@ -17,7 +17,7 @@ static bool resend_step(struct request *req, struct write *w)
     return true;
 }
 
-void resend_create(struct request *req)
+void resend_create_route(struct request *req)
 {
     write_run(req, resend_step);
 }

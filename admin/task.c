@@ -28,7 +28,7 @@ static enum err find(struct request *req, struct lookup *l, struct task_info *ou
     return e;
 }
 
-void task_get(struct request *req)
+void task_get_route(struct request *req)
 {
     struct lookup l = {0};
     struct task_info task;

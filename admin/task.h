@@ -4,7 +4,8 @@
 
 #include "admin/write.h"
 
-/* Gives a new task its id and renders the answer that announces it. `kind` as task_info names it. */
+/* Gives a new task its id and renders the answer that announces it. `kind` as task_info names
+ * it. */
 void task_render_new(struct write *w, const char *kind, struct id *id);
 
 #endif

@@ -1,5 +1,5 @@
-/* The invariants: exactly one reply; nothing that the operation borrows is released before the store
- * gave it back; the snapshot is closed before the operation waits. */
+/* The invariants: exactly one reply; nothing that the operation borrows is released before the
+ * store gave it back; the snapshot is closed before the operation waits. */
 #include "admin/write.h"
 
 #define STALE_TRIES_MAX 8 /* compare-and-set lost this often in a row: somebody writes in a loop */

@@ -37,10 +37,10 @@ struct write {
         struct endpoint endpoint;
         struct event_type event_type;
     };
-    struct event_type *replaced; /* the event type that was read; owned */
+    struct event_type *replaced;             /* the event type that was read; owned */
     struct span texts[ENDPOINT_FILTERS_MAX]; /* room for a list of the body */
     struct id ids[PAGE_MAX];
-    struct buf url; /* the normalised form */
+    struct buf url;                /* the normalised form */
     char token[KEY_TOKEN_LEN + 1]; /* of a new key */
 
     const char *conflict; /* what ERR_CONFLICT means here; NULL: the store's words */
