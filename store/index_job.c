@@ -44,42 +44,48 @@ static bool make_filter(struct index *ix, uint64_t keys, struct filter **out)
     return *out != NULL;
 }
 
-static struct index_job *job_new(struct index *ix, enum index_family family, unsigned level,
-                                 uint64_t keys)
+static struct index_job *job_new(struct index *ix, enum index_family family, unsigned level)
 {
     struct index_job *j = calloc(1, sizeof *j);
     if (!j)
         return NULL;
-    j->output = run_new(ix->next_number, family, level);
-    if (!j->output || (family_is_point(family) && !make_filter(ix, keys, &j->filter))) {
+    j->output = run_new(ix->next_number++, family, level);
+    if (!j->output)
         index_job_free(&j);
-        return NULL;
-    }
-    ix->next_number++;
+    return j;
+}
+
+/* The last step of making a job, because it may replace the directory that the inputs came from. */
+static struct index_job *with_filter(struct index *ix, struct index_job *j, uint64_t keys)
+{
+    if (family_is_point(j->output->family) && !make_filter(ix, keys, &j->filter))
+        index_job_free(&j);
     return j;
 }
 
 struct index_job *index_job_table(struct index *ix, enum index_family family)
 {
-    struct index_job *j = job_new(ix, family, 0, memtable_count(ix->frozen, family));
-    if (j)
-        j->table = memtable_ref(ix->frozen);
-    return j;
+    struct index_job *j = job_new(ix, family, 0);
+    if (!j)
+        return NULL;
+    j->table = memtable_ref(ix->frozen);
+    return with_filter(ix, j, memtable_count(ix->frozen, family));
 }
 
 struct index_job *index_job_merge(struct index *ix, const struct directory_item *newest,
                                   unsigned count)
 {
     assert(count <= INDEX_MERGE_RUNS);
+    struct index_job *j = job_new(ix, newest->run->family, newest->run->level + 1);
+    if (!j)
+        return NULL;
     uint64_t keys = 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         keys += newest[i].run->figures.entries;
-    struct index_job *j = job_new(ix, newest->run->family, newest->run->level + 1, keys);
-    for (unsigned i = 0; j && i < count; i++) {
         j->input[j->inputs++] = run_ref(newest[i].run);
         newest[i].run->merging = true;
     }
-    return j;
+    return with_filter(ix, j, keys);
 }
 
 void index_job_free(struct index_job **j)
