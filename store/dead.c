@@ -144,7 +144,8 @@ static const struct table_endpoint *next_endpoint(const struct batch *b, const s
 enum err dead_step(struct batch *b, struct task *t, unsigned limit)
 {
     enum err e = ERR_OK;
-    while (!e && b->rows < limit) {
+    unsigned looked = b->rows; /* endpoints without letters count too */
+    while (!e && b->rows < limit && looked++ < limit) {
         const struct table_endpoint *ep = next_endpoint(b, t);
         bool done = true;
         if (!ep) {

@@ -86,8 +86,9 @@ enum err idempotency_check(struct batch *b, struct store_op *op, bool *known)
     return ERR_OK;
 }
 
-static enum err keep_message(struct batch *b, struct store_op *op, const struct id *message)
+static enum err keep_message(struct batch *b, const struct store_op *op)
 {
+    const struct id *message = &((const struct ingest_op *)op)->items[0].message->id;
     uint8_t value[KEPT_BYTES];
     const struct idempotency *i = &op->idempotency;
     value[0] = KIND_MESSAGE;
@@ -99,13 +100,13 @@ static enum err keep_message(struct batch *b, struct store_op *op, const struct 
                        wall_add(b->now, i->lifetime_us));
 }
 
-enum err idempotency_keep(struct batch *b, struct store_op *op, const struct id *message)
+enum err idempotency_keep(struct batch *b, struct store_op *op)
 {
     const struct idempotency *i = &op->idempotency;
     if (!i->used)
         return ERR_OK;
     if (is_single(op))
-        return keep_message(b, op, message);
+        return keep_message(b, op);
     if (op->kind == STORE_INGEST) {
         struct ingest_op *ingest = (struct ingest_op *)op;
         assert(ingest->render);

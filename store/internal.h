@@ -13,8 +13,7 @@ struct writer;    /* store/writer.h */
 struct snapshots; /* store/snapshot.h */
 
 struct store {
-    struct store_settings settings; /* dir and main_secret are copies; main_secret is wiped after
-                                       the vault was made */
+    struct store_settings settings; /* dir is a copy, main_secret is NULL: the vault has it */
     struct env env;
     struct vault *vault;
     struct id org; /* the default organisation */

@@ -49,8 +49,7 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_
 /* Looks the operation's key up. *known: the operation was answered before; op->replayed and the
  * stored answer are set. ERR_MISMATCH. */
 enum err idempotency_check(struct batch *b, struct store_op *op, bool *known) MUST_CHECK;
-/* Stores the answer of an operation that succeeded; `message` is that of a single ingest. */
-enum err idempotency_keep(struct batch *b, struct store_op *op,
-                          const struct id *message) MUST_CHECK;
+/* Stores the answer of an operation that succeeded. */
+enum err idempotency_keep(struct batch *b, struct store_op *op) MUST_CHECK;
 
 #endif

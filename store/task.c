@@ -187,13 +187,13 @@ static enum err finish_row(struct batch *b, const struct task *t)
 static enum err step(struct batch *b, struct node *n, unsigned limit)
 {
     unsigned before = b->rows;
-    struct id cursor = n->now.cursor;
     n->next = n->now;
     n->stepped = true;
     enum err e = dispatch(b, &n->next, limit);
     if (e)
         return e;
-    bool moved = b->rows > before || id_cmp(&cursor, &n->next.cursor) != 0;
+    bool moved = b->rows > before || n->now.cursor_number != n->next.cursor_number ||
+                 id_cmp(&n->now.cursor, &n->next.cursor) != 0;
     n->next.updated = b->now;
     if (n->next.finished)
         return finish_row(b, &n->next);

@@ -1,0 +1,513 @@
+/* The thread that owns every write.
+ *
+ * Invariants
+ *   - operations are applied in the order in which they were submitted, and complete in that order;
+ *   - `done` of an operation is called once, after the commit that holds it or its refusal returned;
+ *   - a configuration operation is the last of its batch, so that whatever is behind it sees it, and
+ *     the first only when no fan-out is unfinished, so that what is before it does not;
+ *   - an operation is begun only when the index has room for it.
+ *
+ * Waiting. A small batch waits a moment for company (a sync costs the same for one row as for a
+ * hundred). Outcomes alone wait longer, since nobody waits for them; the first other operation ends
+ * that. Waiting is a plain sleep: being woken for every arrival would cost what it is to save. */
+#include "store/writer.h"
+
+#include "store/operation.h"
+#include "store/task.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#define COMPANY 64                      /* a batch of this many does not wait for more */
+#define OUTCOMES_WAIT_US (20 * US_PER_MS)
+#define ROOM_WAIT_US (500 * US_PER_MS)  /* until what found no room is tried again */
+#define TASK_WAIT_US US_PER_S           /* until a recover looks again for its attempts */
+#define LEAN_BATCHES 8                  /* without background work after one that found no room */
+#define SAMPLE_COMMITS 64               /* between two looks at the map's use */
+
+struct queue {
+    struct store_op *first, *last;
+    unsigned count, outcomes;
+};
+
+struct writer {
+    struct store *s;
+    struct inbox *inbox;
+    pthread_t thread;
+    bool started;
+
+    /* any thread */
+    atomic_bool open;     /* taking operations: between start and stop */
+    atomic_bool failed;
+    atomic_bool full;     /* above FULL_PERCENT of the map */
+    atomic_size_t waiting; /* submitted and not completed */
+
+    /* the writer thread alone */
+    struct store_listener listener;
+    struct batch batch;
+    struct queue queue;   /* taken from the inbox, not applied */
+    struct queue applied; /* in the batch */
+    struct wall retention_next;
+    bool more;            /* work is left that needs no waiting for */
+    bool held;            /* what must be done found no room: wait before the next try */
+    unsigned lean;        /* batches to go without background work that takes room */
+    unsigned until_sample;
+};
+
+#define FULL_PERCENT 90
+#define LOOK_PERCENT 80 /* below, the free list is not worth a walk */
+
+/* ---------------------------------------------------------------- queues */
+
+static void push(struct queue *q, struct store_op *op)
+{
+    op->item.next = NULL;
+    if (q->last)
+        q->last->item.next = &op->item;
+    else
+        q->first = op;
+    q->last = op;
+    q->count++;
+    q->outcomes += op->kind == STORE_OUTCOME;
+}
+
+static struct store_op *pop(struct queue *q)
+{
+    struct store_op *op = q->first;
+    if (!op)
+        return NULL;
+    q->first = (struct store_op *)op->item.next;
+    if (!q->first)
+        q->last = NULL;
+    q->count--;
+    q->outcomes -= op->kind == STORE_OUTCOME;
+    return op;
+}
+
+/* Puts all of `front` before all of q. */
+static void put_back(struct queue *q, struct queue *front)
+{
+    for (struct store_op *op; (op = pop(q));)
+        push(front, op);
+    *q = *front;
+    *front = (struct queue){0};
+}
+
+static bool only_outcomes(const struct queue *q)
+{
+    return q->count == q->outcomes;
+}
+
+/* ---------------------------------------------------------------- completion */
+
+static void complete_all(struct writer *w, struct queue *q)
+{
+    atomic_fetch_sub(&w->waiting, q->count);
+    for (struct store_op *op; (op = pop(q));)
+        op->done(op);
+}
+
+static void refuse(struct queue *refused, struct store_op *op, enum err e)
+{
+    op->result = e;
+    op->replayed = false;
+    if (op->kind == STORE_INGEST) {
+        struct ingest_op *ingest = (struct ingest_op *)op;
+        for (unsigned i = 0; i < ingest->count; i++)
+            ingest->items[i].result = e;
+    }
+    push(refused, op);
+}
+
+static void fail(struct writer *w)
+{
+    struct queue refused = {0};
+    if (!atomic_exchange(&w->failed, true)) {
+        log_error("the store failed; the process must stop", LOG_END);
+        if (w->listener.failed)
+            w->listener.failed(w->listener.context);
+    }
+    for (struct store_op *op; (op = pop(&w->applied)) || (op = pop(&w->queue));)
+        refuse(&refused, op, ERR_IO);
+    complete_all(w, &refused);
+    w->more = false;
+}
+
+static void notify(struct writer *w)
+{
+    const struct store_listener *l = &w->listener;
+    struct batch *b = &w->batch;
+    struct handoff *h = b->handoffs;
+    b->handoffs = b->last_handoff = NULL;
+    while (h) {
+        struct handoff *next = (struct handoff *)h->item.next;
+        l->delivery(l->context, h);
+        h = next;
+    }
+    for (unsigned i = 0; i < b->changed_count && l->endpoint; i++)
+        l->endpoint(l->context, b->changed[i], b->txn_id);
+    for (unsigned i = 0; i < b->due_count && l->due; i++)
+        l->due(l->context, b->dues[i].endpoint, b->dues[i].due, b->txn_id);
+}
+
+static void complete_batch(struct writer *w)
+{
+    struct batch *b = &w->batch;
+    enum err e = ERR_OK;
+    if (b->change.apply)
+        e = b->change.apply(b, &b->change);
+    b->change = (struct change){0};
+    notify(w);
+    complete_all(w, &w->applied);
+    if (e)
+        fail(w); /* memory does not show what the disk holds */
+}
+
+/* ---------------------------------------------------------------- applying */
+
+static bool is_configuration(const struct store_op *op)
+{
+    switch (op->kind) {
+    case STORE_APP_PUT:
+    case STORE_APP_DELETE:
+    case STORE_ENDPOINT_PUT:
+    case STORE_ENDPOINT_DELETE:
+    case STORE_EVENT_TYPE_PUT:
+    case STORE_EVENT_TYPE_DELETE:
+    case STORE_KEY_PUT:
+    case STORE_KEY_REVOKE: return true;
+    case STORE_OUTCOME: return ((const struct outcome_op *)op)->disable_endpoint;
+    default: return false;
+    }
+}
+
+static enum err dispatch(struct batch *b, struct store_op *op)
+{
+    switch (op->kind) {
+    case STORE_INGEST: return ingest_apply(b, (struct ingest_op *)op);
+    case STORE_OUTCOME: return outcome_apply(b, (struct outcome_op *)op);
+    case STORE_APP_PUT: return app_put(b, (struct app_op *)op);
+    case STORE_APP_DELETE: return app_delete(b, (struct app_op *)op);
+    case STORE_ENDPOINT_PUT: return endpoint_put(b, (struct endpoint_op *)op);
+    case STORE_ENDPOINT_DELETE: return endpoint_delete(b, (struct endpoint_op *)op);
+    case STORE_EVENT_TYPE_PUT: return event_type_put(b, (struct event_type_op *)op);
+    case STORE_EVENT_TYPE_DELETE: return event_type_delete(b, (struct event_type_op *)op);
+    case STORE_KEY_PUT: return api_key_put(b, (struct key_op *)op);
+    case STORE_KEY_REVOKE: return api_key_revoke(b, (struct key_op *)op);
+    case STORE_RESEND: return resend_apply(b, (struct resend_op *)op);
+    case STORE_DEAD: return dead_apply(b, (struct dead_op *)op);
+    case STORE_RECOVER: return recover_apply(b, (struct recover_op *)op);
+    case STORE_EXPUNGE: return expunge_apply(b, (struct expunge_op *)op);
+    }
+    return ERR_INVALID;
+}
+
+/* Applies one operation, or refuses it alone. An error is the batch's. */
+static enum err apply_one(struct batch *b, struct store_op *op)
+{
+    unsigned before = b->rows;
+    bool known;
+    op->result = ERR_OK;
+    enum err e = idempotency_check(b, op, &known);
+    if (!e && !known)
+        e = dispatch(b, op);
+    if (!e && !known && !op->result)
+        e = idempotency_keep(b, op);
+    if (!e || batch_broken_by(e))
+        return e;
+    op->result = e;
+    /* A refusal after the first row would leave half an operation behind. */
+    return b->rows == before ? ERR_OK : ERR_IO;
+}
+
+/* How many index entries the operation may write. */
+static unsigned entries_of(const struct batch *b, const struct store_op *op)
+{
+    return op->kind == STORE_INGEST ? ingest_entries(b, (const struct ingest_op *)op) : 2;
+}
+
+static enum err apply_queue(struct writer *w, struct queue *refused)
+{
+    struct batch *b = &w->batch;
+    while (w->queue.first && b->rows < COMMIT_ROWS_MAX && !b->change.apply) {
+        struct store_op *op = w->queue.first;
+        if (is_configuration(op) && tasks_fan_out(b->tasks))
+            break;
+        if (!index_has_room(b->s->index, entries_of(b, op))) {
+            /* Background work makes room, unless that itself finds none. */
+            if (!w->lean || op->kind != STORE_INGEST)
+                break;
+            refuse(refused, pop(&w->queue), ERR_FULL);
+            continue;
+        }
+        push(&w->applied, pop(&w->queue));
+        enum err e = apply_one(b, op);
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+/* What the operations did not ask for. It keeps pace with them: what is written today expires and is
+ * merged at the same rate. */
+static enum err background(struct writer *w)
+{
+    struct batch *b = &w->batch;
+    bool index_more = false, tasks_more = false;
+    unsigned share = b->rows < STEP_ROWS_MAX ? STEP_ROWS_MAX : b->rows;
+    unsigned index_rows = STEP_ROWS_MAX + 2 * b->entries;
+    enum err e = ERR_OK;
+    if (w->lean) {
+        w->lean--;
+        tasks_more = true;
+    } else {
+        unsigned rows = tasks_fan_out(b->tasks) ? COMMIT_ROWS_MAX : STEP_ROWS_MAX;
+        e = index_step(b->s->index, b->txn, b->now, index_rows, &index_more);
+        if (!e && index_has_room(b->s->index, rows))
+            e = tasks_step(b, rows, &tasks_more);
+    }
+    if (!e && b->now.us >= w->retention_next.us)
+        e = retention_step(b, share, &w->retention_next);
+    w->more = index_more || tasks_more || b->now.us >= w->retention_next.us;
+    return e;
+}
+
+/* ---------------------------------------------------------------- when there is no room */
+
+/* The batch was aborted: its operations go back, but for those that must give way. */
+static void give_way(struct writer *w, enum err e)
+{
+    struct queue refused = {0}, kept = {0};
+    bool had_ingest = false, was_lean = w->lean > 0;
+    for (const struct store_op *op = w->applied.first; op; op = (void *)op->item.next)
+        had_ingest |= op->kind == STORE_INGEST;
+    bool all_give_way = !had_ingest && was_lean, idle = !w->applied.count;
+    bool stopping = !atomic_load(&w->open);
+    for (struct store_op *op; (op = pop(&w->applied));) {
+        bool stays = op->kind == STORE_OUTCOME ? !(stopping && all_give_way)
+                                               : op->kind != STORE_INGEST && !all_give_way;
+        if (stays)
+            push(&kept, op);
+        else
+            refuse(&refused, op, e);
+    }
+    w->held = all_give_way || idle;
+    w->lean = LEAN_BATCHES;
+    w->more = !w->held;
+    w->retention_next = (struct wall){0};
+    put_back(&w->queue, &kept);
+    log_warn("no room: a batch was aborted", LOG_TEXT_FIELD("error", err_text(e)),
+             LOG_INT("refused", refused.count), LOG_INT("kept", w->queue.count), LOG_END);
+    complete_all(w, &refused);
+}
+
+static void sample_map(struct writer *w)
+{
+    uint64_t size = (uint64_t)w->s->settings.map_size, used;
+    if (w->until_sample > 0 && !atomic_load(&w->full)) {
+        w->until_sample--;
+        return;
+    }
+    w->until_sample = SAMPLE_COMMITS;
+    if (env_used(&w->s->env, size / 100 * LOOK_PERCENT, &used))
+        return; /* logged; the next one may succeed */
+    atomic_store(&w->s->stats.map_used.n, used);
+    atomic_store(&w->full, used > size / 100 * FULL_PERCENT);
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+static void turn(struct writer *w)
+{
+    struct batch *b = &w->batch;
+    struct queue refused = {0};
+    enum err e = batch_begin(b, clock_wall());
+    if (!e)
+        e = apply_queue(w, &refused);
+    if (!e)
+        e = background(w);
+    if (!e)
+        e = batch_commit(b);
+    else
+        batch_abort(b);
+    if (!e) {
+        complete_batch(w);
+        sample_map(w);
+    } else if (e == ERR_FULL || e == ERR_NO_MEMORY) {
+        give_way(w, e);
+    } else {
+        fail(w);
+    }
+    complete_all(w, &refused);
+}
+
+static void take(struct writer *w)
+{
+    struct inbox_item *item = inbox_take(w->inbox);
+    while (item) {
+        struct inbox_item *next = item->next;
+        push(&w->queue, (struct store_op *)item);
+        item = next;
+    }
+}
+
+static void doze(int64_t us)
+{
+    const struct timespec t = {us / US_PER_S, us % US_PER_S * 1000};
+    if (us > 0)
+        nanosleep(&t, NULL);
+}
+
+static void wait_for_company(struct writer *w)
+{
+    int64_t wait = w->s->settings.group_wait_us;
+    struct mono deadline = mono_add(clock_mono(), OUTCOMES_WAIT_US);
+    if (w->queue.count >= COMPANY)
+        return;
+    doze(wait);
+    take(w);
+    while (only_outcomes(&w->queue) && w->queue.count < COMPANY && !w->more) {
+        unsigned before = w->queue.count;
+        inbox_wait(w->inbox, deadline);
+        take(w);
+        if (w->queue.count == before)
+            return;
+        doze(wait);
+        take(w);
+    }
+}
+
+/* When to work again though nothing arrives. */
+static struct mono next_wake(const struct writer *w)
+{
+    int64_t us = w->retention_next.us - clock_wall().us;
+    if (tasks_waiting(w->batch.tasks) && us > TASK_WAIT_US)
+        us = TASK_WAIT_US;
+    return mono_add(clock_mono(), us > 0 ? us : 0);
+}
+
+/* Waits until there is something to do; false: stopped, and nothing is left. */
+static bool gather(struct writer *w)
+{
+    take(w);
+    bool stopping = !atomic_load(&w->open);
+    if (stopping && !w->queue.count && atomic_load(&w->waiting) == 0)
+        return false;
+    bool failed = atomic_load(&w->failed);
+    if (w->held) {
+        inbox_wait(w->inbox, mono_add(clock_mono(), stopping ? 0 : ROOM_WAIT_US));
+        w->held = false;
+    } else if (!w->queue.count && (!w->more || stopping)) {
+        inbox_wait(w->inbox, failed ? MONO_NEVER : next_wake(w));
+    }
+    take(w);
+    if (w->queue.count && !stopping && !failed)
+        wait_for_company(w);
+    return true;
+}
+
+static void *run(void *context)
+{
+    struct writer *w = context;
+    while (gather(w)) {
+        if (atomic_load(&w->failed))
+            fail(w);
+        else
+            turn(w);
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- life */
+
+enum err writer_new(struct store *s, MDB_txn *txn, struct writer **out)
+{
+    struct writer *w = calloc(1, sizeof *w);
+    *out = w;
+    if (!w)
+        return ERR_NO_MEMORY;
+    w->s = s;
+    w->inbox = inbox_new();
+    enum err e = batch_setup(&w->batch, s, txn);
+    if (!e && !w->inbox)
+        e = ERR_NO_MEMORY;
+    if (e)
+        writer_free(out);
+    return e;
+}
+
+void writer_free(struct writer **w)
+{
+    struct writer *dead = *w;
+    if (!dead)
+        return;
+    assert(!dead->started);
+    batch_release(&dead->batch);
+    inbox_free(&dead->inbox);
+    free(dead);
+    *w = NULL;
+}
+
+enum err writer_start(struct writer *w, const struct store_listener *listener)
+{
+    assert(!w->started);
+    w->listener = *listener;
+    w->batch.want_handoffs = listener->delivery != NULL;
+    w->more = true; /* tasks and index work that a stop left behind */
+    w->retention_next = (struct wall){0};
+    w->until_sample = 0;
+    atomic_store(&w->open, true);
+    if (pthread_create(&w->thread, NULL, run, w)) {
+        atomic_store(&w->open, false);
+        log_error("no thread for the writer", LOG_END);
+        return ERR_NO_MEMORY;
+    }
+    pthread_setname_np(w->thread, "store-writer");
+    w->started = true;
+    return ERR_OK;
+}
+
+void writer_stop(struct writer *w)
+{
+    if (!w->started)
+        return;
+    atomic_store(&w->open, false);
+    inbox_wake(w->inbox);
+    pthread_join(w->thread, NULL);
+    w->started = false;
+}
+
+static enum err admit(struct writer *w, const struct store_op *op)
+{
+    if (op->kind != STORE_INGEST)
+        return ERR_OK;
+    if (atomic_load_explicit(&w->full, memory_order_relaxed)) {
+        counter_add(&w->s->stats.refused_full, 1);
+        return ERR_FULL;
+    }
+    if (atomic_load_explicit(&w->waiting, memory_order_relaxed) > WRITER_QUEUE_MAX) {
+        counter_add(&w->s->stats.refused_busy, 1);
+        return ERR_BUSY;
+    }
+    return ERR_OK;
+}
+
+enum err writer_submit(struct writer *w, struct store_op *op)
+{
+    enum err e = atomic_load(&w->failed) ? ERR_IO : admit(w, op);
+    if (e)
+        return e;
+    /* Counted before `open` is read, and the thread ends only when it finds nothing counted after
+     * `open` was cleared: no operation comes too late. */
+    atomic_fetch_add(&w->waiting, 1);
+    if (!atomic_load(&w->open)) {
+        atomic_fetch_sub(&w->waiting, 1);
+        return ERR_STOPPING;
+    }
+    op->result = ERR_OK;
+    op->replayed = false;
+    inbox_put(w->inbox, &op->item);
+    return ERR_OK;
+}
