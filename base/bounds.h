@@ -4,53 +4,54 @@
 #define BASE_BOUNDS_H
 
 /* HTTP requests. */
-#define HEAD_MAX (8 * 1024)        /* request line and headers: SDKs send under 1 KiB */
-#define HEADERS_MAX 100            /* header lines */
-#define CONNECTION_MEMORY (20 * 1024) /* libmicrohttpd clears it per request: as small as the head allows */
+#define HEAD_MAX (8 * 1024) /* request line and headers: SDKs send under 1 KiB */
+#define HEADERS_MAX 100     /* header lines */
+/* libmicrohttpd clears it for every request: as small as the head allows. */
+#define CONNECTION_MEMORY (20 * 1024)
 #define MESSAGE_BODY_MAX (1024 * 1024)
 #define BATCH_BODY_MAX (16 * 1024 * 1024)
 #define ADMIN_BODY_MAX (256 * 1024)
 #define REQUEST_BYTES_MAX (64 * 1024 * 1024) /* request bodies in memory, in all: then 503 */
-#define REQUEST_MEMORY_MAX (1024 * 1024) /* what one handler may allocate beside its body */
-#define KEEP_ALIVE_S 75            /* an idle connection; clients' pools give up after 5 to 60 s */
-#define REPLY_SEND_S 120           /* for a client to read its reply */
-#define JSON_DEPTH_MAX 64          /* real events nest under 10; a parser's stack must not be the client's */
+#define REQUEST_MEMORY_MAX (1024 * 1024)     /* what one handler may allocate beside its body */
+#define KEEP_ALIVE_S 75   /* an idle connection; clients' pools give up after 5 to 60 s */
+#define REPLY_SEND_S 120  /* for a client to read its reply */
+#define JSON_DEPTH_MAX 64 /* real events nest under 10; a parser's stack must not be the client's */
 #define REPLY_MAX (32 * 1024 * 1024) /* a page of 250 messages with payload is cut to fit */
 
 /* Entities. */
-#define NAME_MAX_LEN 256           /* uid, eventId, event type, channel, ordering key */
+#define NAME_MAX_LEN 256 /* uid, eventId, event type, channel, ordering key */
 #define UID_MAX 256
 #define EVENT_ID_MAX 256
 #define EVENT_TYPE_MAX 256
 #define CHANNEL_MAX 128
 #define MESSAGE_CHANNELS_MAX 5
 #define ENDPOINT_CHANNELS_MAX 10
-#define ENDPOINT_FILTERS_MAX 256   /* event types in one endpoint's filter */
+#define ENDPOINT_FILTERS_MAX 256 /* event types in one endpoint's filter */
 #define TAGS_MAX 8
 #define DESCRIPTION_MAX 4096
-#define METADATA_MAX 4096          /* bytes of JSON */
-#define ENDPOINT_HEADERS_MAX 4096  /* bytes of JSON */
+#define METADATA_MAX 4096         /* bytes of JSON */
+#define ENDPOINT_HEADERS_MAX 4096 /* bytes of JSON */
 #define URL_MAX 2048
-#define SIGNING_KEYS_MAX 11        /* the newest and at most 10 old ones that still sign */
-#define SIGNING_KEY_MAX 96         /* bytes of an encoded secret: ed25519 has 64 */
+#define SIGNING_KEYS_MAX 11 /* the newest and at most 10 old ones that still sign */
+#define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
-#define PAGE_MAX 250               /* limit of a list */
+#define PAGE_MAX 250 /* limit of a list */
 
 /* Store. */
-#define COMMIT_ROWS_MAX 4000       /* rows a commit: larger work is cut into steps */
-#define STEP_ROWS_MAX 500          /* rows a background step adds to a commit */
-#define READ_ROWS_MAX 1000         /* rows a list may look at */
-#define READ_US_MAX 100000         /* and for how long: an old snapshot pins free pages */
-#define WRITER_QUEUE_MAX 8192      /* operations waiting for the writer before ingest is refused */
-#define INLINE_BYTES_MAX 1900      /* a value that fits a leaf page; longer bodies are cut into chunks */
+#define COMMIT_ROWS_MAX 4000  /* rows a commit: larger work is cut into steps */
+#define STEP_ROWS_MAX 500     /* rows a background step adds to a commit */
+#define READ_ROWS_MAX 1000    /* rows a list may look at */
+#define READ_US_MAX 100000    /* and for how long: an old snapshot pins free pages */
+#define WRITER_QUEUE_MAX 8192 /* operations waiting for the writer before ingest is refused */
+#define INLINE_BYTES_MAX 1900 /* a value that fits a leaf page; longer bodies are cut into chunks */
 
 /* Delivery. */
-#define ATTEMPT_BODY_READ_MAX (64 * 1024)  /* of a response, then the connection is closed */
+#define ATTEMPT_BODY_READ_MAX (64 * 1024) /* of a response, then the connection is closed */
 #define ATTEMPT_BODY_KEPT_MAX (16 * 1024)
 #define RESPONSE_HEADERS_MAX (64 * 1024)
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
-#define DUE_PAGE 64                /* deliveries read back from disk at a time, per endpoint */
-#define READY_MAX 64               /* deliveries in memory per endpoint, waiting for their turn */
-#define HOT_BYTES_MAX (48 * 1024 * 1024) /* bodies in memory for hot hand-off and requests, in all */
+#define DUE_PAGE 64                   /* deliveries read back from disk at a time, per endpoint */
+#define READY_MAX 64 /* deliveries in memory per endpoint, waiting for their turn */
+#define HOT_BYTES_MAX (48 * 1024 * 1024) /* bodies in memory for hot hand-off, in all */
 
 #endif

@@ -64,7 +64,7 @@ struct mono mono_add(struct mono t, int64_t us)
 }
 
 #define DAY_S 86400
-#define EPOCH_DAYS 719468                             /* 0000-03-01 to 1970-01-01 */
+#define EPOCH_DAYS 719468                               /* 0000-03-01 to 1970-01-01 */
 #define YEAR_0000_US (INT64_C(-62167219200) * US_PER_S) /* 0000-01-01T00:00:00Z */
 #define YEAR_9999_US (INT64_C(253402300800) * US_PER_S - 1)
 

@@ -120,7 +120,8 @@ void inbox_wake(struct inbox *in)
     do
         put = write(in->fd, &one, sizeof one);
     while (put < 0 && errno == EINTR);
-    assert(put == sizeof one || errno == EAGAIN); /* EAGAIN: the counter is full, so it is readable */
+    assert(put == sizeof one ||
+           errno == EAGAIN); /* EAGAIN: the counter is full, so it is readable */
 }
 
 size_t inbox_count(const struct inbox *in)

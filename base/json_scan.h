@@ -12,8 +12,9 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 
 struct json_value {
     enum json_type type;
-    struct span raw; /* the exact bytes, quotes and brackets included, white space around excluded */
-    bool escaped;    /* a string that has a backslash: its text is not raw without the quotes */
+    struct span
+        raw;      /* the exact bytes, quotes and brackets included, white space around excluded */
+    bool escaped; /* a string that has a backslash: its text is not raw without the quotes */
 };
 
 /* Why and where a document was refused. */

@@ -33,10 +33,10 @@ void log_setup(enum log_level least, enum log_format format);
 bool log_on(enum log_level level);
 void log_line(enum log_level level, const char *event, const struct log_field *fields);
 
-#define LOG_AT(level, event, ...)                                                           \
-    do {                                                                                    \
-        if (log_on(level))                                                                  \
-            log_line(level, event, (const struct log_field[]){__VA_ARGS__});                \
+#define LOG_AT(level, event, ...)                                            \
+    do {                                                                     \
+        if (log_on(level))                                                   \
+            log_line(level, event, (const struct log_field[]){__VA_ARGS__}); \
     } while (0)
 #define log_debug(event, ...) LOG_AT(LOG_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...) LOG_AT(LOG_INFO, event, __VA_ARGS__)

@@ -5,6 +5,8 @@
  * when loading fails. */
 #include "base/option.h"
 
+#include "base/option_print.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
@@ -69,8 +71,7 @@ static enum err reject(struct loader *l, size_t i, const char *problem)
         env_name(o, name, sizeof name);
         return fail(l, "%s: %s (from %s)", o->name, problem, name);
     case SOURCE_FILE:
-        return fail(l, "%s: %s (from %s, line %u)", o->name, problem, l->path,
-                    l->settings[i].line);
+        return fail(l, "%s: %s (from %s, line %u)", o->name, problem, l->path, l->settings[i].line);
     default:
         return fail(l, "%s: %s (the default)", o->name, problem);
     }
@@ -264,34 +265,18 @@ static bool parse_integer(struct span text, int64_t *out)
     return text.len > negative;
 }
 
-/* A bound of the option in the unit of the option. */
-static void print_bound(const struct option *o, double bound, struct buf *out)
-{
-    if (o->type == OPTION_SIZE)
-        size_print((int64_t)bound, out);
-    else if (o->type == OPTION_DURATION || o->type == OPTION_DURATIONS)
-        duration_print((int64_t)bound, out);
-    else
-        buf_printf(out, "%.15g", bound);
-}
-
-static bool has_range(const struct option *o)
-{
-    return o->min != 0 || o->max != 0;
-}
-
 /* Rejects a number outside the option's range; `shown` is how it was written. */
 static enum err check_range(struct loader *l, size_t i, double v, struct span shown)
 {
     const struct option *o = &l->table[i];
     struct buf problem;
 
-    if (!has_range(o) || (v >= o->min && v <= o->max))
+    if (!option_has_range(o) || (v >= o->min && v <= o->max))
         return ERR_OK;
     buf_init(&problem, sizeof l->error->text);
     buf_printf(&problem, "%.*s is %s ", SPAN_ARG(shown),
                v > o->max ? "over the maximum" : "under the minimum");
-    print_bound(o, v > o->max ? o->max : o->min, &problem);
+    option_print_bound(o, v > o->max ? o->max : o->min, &problem);
     enum err e = reject(l, i, problem.failed ? "is outside its range" : problem.ptr);
     buf_free(&problem);
     return e;
@@ -456,81 +441,5 @@ void option_release(const struct option *table, size_t n, void *target)
         char **field = (char **)((char *)target + table[i].offset);
         free(*field);
         *field = NULL;
-    }
-}
-
-/* What stands for the value: "duration", "replay|conflict"; empty for a flag. */
-static void print_type(const struct option *o, const char *between, struct buf *out)
-{
-    static const char *const names[] = {"text", "",         "n", "number",
-                                        "size", "duration", "",  "durations"};
-
-    buf_text(out, names[o->type]);
-    for (int i = 0; o->type == OPTION_CHOICE && o->choices[i]; i++)
-        buf_printf(out, "%s%s", i ? between : "", o->choices[i]);
-}
-
-static void print_range(const struct option *o, struct buf *out)
-{
-    if (!has_range(o))
-        return;
-    print_bound(o, o->min, out);
-    buf_text(out, " to ");
-    print_bound(o, o->max, out);
-}
-
-static void print_synopsis(const struct option *o, struct buf *out)
-{
-    buf_printf(out, "  --%s ", o->name);
-    print_type(o, "|", out);
-}
-
-/* The length of the longest synopsis. */
-static size_t synopsis_width(const struct option *table, size_t n)
-{
-    struct buf synopsis;
-    size_t width = 0;
-
-    buf_init(&synopsis, 256);
-    for (size_t i = 0; i < n; i++) {
-        buf_clear(&synopsis);
-        print_synopsis(&table[i], &synopsis);
-        if (synopsis.len > width)
-            width = synopsis.len;
-    }
-    buf_free(&synopsis);
-    return width;
-}
-
-void option_help(const struct option *table, size_t n, struct buf *out)
-{
-    size_t width = synopsis_width(table, n);
-
-    for (size_t i = 0; i < n; i++) {
-        const struct option *o = &table[i];
-        size_t start = out->len;
-        print_synopsis(o, out);
-        buf_printf(out, "%*s  %s", (int)(start + width - out->len), "", o->help);
-        if (o->fallback && *o->fallback && o->type != OPTION_FLAG)
-            buf_printf(out, " [%s]", o->fallback);
-        buf_char(out, '\n');
-    }
-}
-
-void option_reference(const struct option *table, size_t n, struct buf *out)
-{
-    buf_text(out, "| Option | Value | Default | Range | Meaning |\n|---|---|---|---|---|\n");
-    for (size_t i = 0; i < n; i++) {
-        const struct option *o = &table[i];
-        buf_printf(out, "| `%s` | ", o->name);
-        if (o->type == OPTION_FLAG)
-            buf_text(out, "true, false");
-        print_type(o, ", ", out);
-        if (o->fallback && *o->fallback)
-            buf_printf(out, " | `%s` | ", o->fallback);
-        else
-            buf_text(out, " | | ");
-        print_range(o, out);
-        buf_printf(out, " | %s |\n", o->help);
     }
 }

@@ -34,7 +34,8 @@ struct option {
     enum option_type type;
     size_t offset;        /* of the field in the target struct */
     const char *fallback; /* the default, as text; NULL: none */
-    double min, max;      /* of a number (bytes, microseconds for sizes and durations); both 0: no rule */
+    double min,
+        max; /* of a number (bytes, microseconds for sizes and durations); both 0: no rule */
     const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
     bool secret;                /* never printed back */
     const char *help;           /* one sentence */

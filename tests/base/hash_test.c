@@ -85,9 +85,9 @@ static void base64_agrees_with_the_vectors_of_rfc_4648(void **state)
 static void base64_refuses_what_no_encoder_writes(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"Z",     "Zg",    "Zg=",   "Zg===", "Zh==", "Zm9=",
-                                        "Zm8\n", "Zm 8", "====",  "=",     "-_-_", "Zg==Zg==",
-                                        "Zm9v=", "Z===",  "Zm9v\n"};
+    static const char *const texts[] = {
+        "Z",    "Zg", "Zg=",  "Zg===",    "Zh==",  "Zm9=", "Zm8\n", "Zm 8",
+        "====", "=",  "-_-_", "Zg==Zg==", "Zm9v=", "Z===", "Zm9v\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct buf b;
         buf_init(&b, 100);

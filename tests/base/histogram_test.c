@@ -10,10 +10,17 @@ static void values_fall_into_the_first_bucket_that_holds_them(void **state)
         uint64_t value;
         int bucket;
     } cases[] = {
-        {0, 0},     {1, 0},          {100, 0},
-        {101, 1},   {200, 1},        {201, 2},
-        {400, 2},   {401, 3},        {100 << 19, 19},
-        {(100 << 19) + 1, HISTOGRAM_BUCKETS}, {UINT64_MAX, HISTOGRAM_BUCKETS},
+        {0, 0},
+        {1, 0},
+        {100, 0},
+        {101, 1},
+        {200, 1},
+        {201, 2},
+        {400, 2},
+        {401, 3},
+        {100 << 19, 19},
+        {(100 << 19) + 1, HISTOGRAM_BUCKETS},
+        {UINT64_MAX, HISTOGRAM_BUCKETS},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct histogram h;

@@ -68,10 +68,16 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
 {
     struct fixture *f = *state;
 
-    jw_string(&f->w, SPAN("a\xff" "b\xc3" "\xed\xa0\x80" "\xc0\xaf" "\xe2\x82"));
-    check_text(buf_view(&f->out),
-               "\"a\xef\xbf\xbd" "b\xef\xbf\xbd" "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
-               "\xef\xbf\xbd\xef\xbf\xbd" "\xef\xbf\xbd\xef\xbf\xbd\"");
+    jw_string(&f->w, SPAN("a\xff"
+                          "b\xc3"
+                          "\xed\xa0\x80"
+                          "\xc0\xaf"
+                          "\xe2\x82"));
+    check_text(buf_view(&f->out), "\"a\xef\xbf\xbd"
+                                  "b\xef\xbf\xbd"
+                                  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                                  "\xef\xbf\xbd\xef\xbf\xbd"
+                                  "\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 static void integers_are_written_to_both_ends(void **state)

@@ -27,7 +27,8 @@ static const struct option table[] = {
     {"listen", OPTION_TEXT, AT(listen), .fallback = "127.0.0.1:8071", .help = "Address."},
     {"main-secret", OPTION_TEXT, AT(secret), .secret = true, .help = "Secret."},
     {"https-only", OPTION_FLAG, AT(https_only), .fallback = "false", .help = "Refuse http."},
-    {"threads", OPTION_INTEGER, AT(threads), .fallback = "2", .min = 1, .max = 64, .help = "Count."},
+    {"threads", OPTION_INTEGER, AT(threads), .fallback = "2", .min = 1, .max = 64,
+     .help = "Count."},
     {"retry-jitter", OPTION_NUMBER, AT(jitter), .fallback = "1", .min = 0, .max = 1,
      .help = "Spread."},
     {"map-size", OPTION_SIZE, AT(map_size), .fallback = "1g", .min = 1 << 20, .max = 1LL << 40,
@@ -309,6 +310,25 @@ static void help_is_aligned_and_shows_the_defaults(void **state)
     buf_free(&b);
 }
 
+static void long_help_is_wrapped_at_words_under_its_column(void **state)
+{
+    (void)state;
+    static const struct option wordy = {
+        "name", OPTION_TEXT, 0,
+        .help =
+            "A sentence that is so long that one line of one hundred columns has no room for the "
+            "last few words of it."};
+    struct buf b;
+
+    buf_init(&b, 10000);
+    option_help(&wordy, 1, &b);
+    check_text(buf_view(&b),
+               "  --name text  A sentence that is so long that one line of one hundred "
+               "columns has no room for the\n"
+               "               last few words of it.\n");
+    buf_free(&b);
+}
+
 static void the_reference_is_a_table_with_defaults_and_ranges(void **state)
 {
     (void)state;
@@ -316,12 +336,11 @@ static void the_reference_is_a_table_with_defaults_and_ranges(void **state)
 
     buf_init(&b, 10000);
     option_reference(table + 6, 3, &b);
-    check_text(buf_view(&b),
-               "| Option | Value | Default | Range | Meaning |\n"
-               "|---|---|---|---|---|\n"
-               "| `map-size` | size | `1g` | 1m to 1t | Size. |\n"
-               "| `timeout` | duration | `15s` | 1ms to 1m | Time. |\n"
-               "| `signature` | hmac, ed25519 | `hmac` |  | Kind. |\n");
+    check_text(buf_view(&b), "| Option | Value | Default | Range | Meaning |\n"
+                             "|---|---|---|---|---|\n"
+                             "| `map-size` | size | `1g` | 1m to 1t | Size. |\n"
+                             "| `timeout` | duration | `15s` | 1ms to 1m | Time. |\n"
+                             "| `signature` | hmac, ed25519 | `hmac` |  | Kind. |\n");
     buf_free(&b);
 }
 
@@ -341,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_missing_value_is_an_error),
         cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
         cmocka_unit_test(help_is_aligned_and_shows_the_defaults),
+        cmocka_unit_test(long_help_is_wrapped_at_words_under_its_column),
         cmocka_unit_test(the_reference_is_a_table_with_defaults_and_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,10 @@ static void durations_are_sums_of_whole_units(void **state)
 static void other_durations_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",    "5",   "s",     "5x",   "-5s", "1.5s",
-                                        "5 s", "5S",  "1m1h",  "1s1s", "1h5", "106751992d",
-                                        "5s ", "1e3s", "99999999999999999999s"};
+    static const char *const texts[] = {
+        "",     "5",          "s",   "5x",   "-5s",
+        "1.5s", "5 s",        "5S",  "1m1h", "1s1s",
+        "1h5",  "106751992d", "5s ", "1e3s", "99999999999999999999s"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t us;
         if (!duration_parse(span_text(texts[i]), &us))
@@ -47,8 +48,14 @@ static void sizes_count_in_powers_of_1024(void **state)
         const char *text;
         int64_t bytes;
     } cases[] = {
-        {"0", 0},        {"4096", 4096},     {"1k", 1024},           {"64KiB", 65536},
-        {"3m", 3 << 20}, {"1GiB", 1 << 30},  {"2T", INT64_C(2) << 40}, {"1gib", 1 << 30},
+        {"0", 0},
+        {"4096", 4096},
+        {"1k", 1024},
+        {"64KiB", 65536},
+        {"3m", 3 << 20},
+        {"1GiB", 1 << 30},
+        {"2T", INT64_C(2) << 40},
+        {"1gib", 1 << 30},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t bytes;
@@ -60,7 +67,7 @@ static void sizes_count_in_powers_of_1024(void **state)
 static void other_sizes_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",    "k",    "1kb", "1 k",     "-1",
+    static const char *const texts[] = {"",     "k",   "1kb", "1 k", "-1",
                                         "1.5m", "1kk", "ib",  "1ib", "9999999t"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t bytes;
@@ -72,8 +79,8 @@ static void other_sizes_are_refused(void **state)
 static void printed_quantities_read_back_as_the_same(void **state)
 {
     (void)state;
-    static const int64_t values[] = {0,          1000,          999000,          60000000,
-                                     5400000000, 86400000000, INT64_C(90061001000)};
+    static const int64_t values[] = {
+        0, 1000, 999000, 60000000, 5400000000, 86400000000, INT64_C(90061001000)};
     static const int64_t bytes[] = {0, 1, 1000, 1024, 1536, 1 << 20, INT64_C(5) << 40};
     struct buf b;
     int64_t back;
