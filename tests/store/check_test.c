@@ -1,0 +1,263 @@
+/* `check` finds what is planted, and nothing in a store that is right; a backup is such a store. */
+#include "tests/store/world.h"
+
+#define APP 7
+
+static struct world w;
+static struct id org, first, second, ep_id;
+static char payload[5000];
+static char findings[4096];
+
+static void say(void *context, const char *finding)
+{
+    (void)context;
+    size_t len = strlen(findings);
+    snprintf(findings + len, sizeof findings - len, "%s\n", finding);
+}
+
+static uint64_t check(struct store *s)
+{
+    struct check_report report;
+    findings[0] = '\0';
+    WORLD_OK(store_check(s, say, NULL, &report));
+    return report.errors;
+}
+
+static struct message sample_message(struct id id)
+{
+    return (struct message){
+        .id = id,
+        .app_number = APP,
+        .expires = {WORLD_NOW + WORLD_DAY},
+        .event_type = SPAN("invoice.paid"),
+        .payload = span_of(payload, sizeof payload),
+    };
+}
+
+/* One application, one endpoint, two messages: the first waits with a manual attempt beside it and
+ * was tried once, the second is dead. */
+static int setup(void **state)
+{
+    (void)state;
+    world_open(&w);
+    memset(payload, 'x', sizeof payload);
+    org = world_id(0, 9);
+    first = world_id(20, 1);
+    second = world_id(40, 1);
+    ep_id = world_id(8, 2);
+    struct app a = {.id = world_id(4, 1), .number = APP, .org = org, .uid = SPAN("uid")};
+    struct endpoint e = {.id = ep_id, .number = 1, .app = a.id, .app_number = APP,
+                         .org = org, .uid = SPAN("uid")};
+    struct message m1 = sample_message(first), m2 = sample_message(second);
+    m1.event_id = SPAN("evt-1");
+    struct delivery waits = {.message = first,
+                             .endpoint_number = 1,
+                             .state = DELIVERY_RETRYING,
+                             .due = {WORLD_NOW + 5},
+                             .manual_due = {WORLD_NOW + 3}};
+    struct delivery dead = {.message = second, .endpoint_number = 1, .state = DELIVERY_DEAD};
+    struct attempt attempt = {.id = world_id(60, 1), .message = first, .endpoint_number = 1};
+    struct event_type type = {.org = org, .name = SPAN("invoice.paid")};
+    world_begin(&w);
+    world_app(&w, &a);
+    world_endpoint(&w, &e);
+    world_message(&w, &m1);
+    world_message(&w, &m2);
+    world_delivery(&w, &waits, 1);
+    world_delivery(&w, &dead, 0);
+    record_due_encode(0, &w.record);
+    world_put(&w, TREE_DUE, key_due(1, waits.manual_due, &first, TRIGGER_MANUAL));
+    world_attempt(&w, &attempt);
+    record_event_type_encode(&type, &w.record);
+    world_put(&w, TREE_EVENT_TYPE, key_id_text(&org, type.name));
+    world_commit(&w);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close(&w);
+    return 0;
+}
+
+static void a_store_that_is_right_has_no_findings(void **state)
+{
+    (void)state;
+    struct check_report report;
+    findings[0] = '\0';
+    WORLD_OK(store_check(&w.s, say, NULL, &report));
+    assert_string_equal(findings, "");
+    assert_int_equal(report.errors, 0);
+    assert_int_equal(report.messages, 2);
+    assert_int_equal(report.deliveries, 2);
+    assert_int_equal(report.attempts, 1);
+    assert_int_equal(report.dead, 1);
+    assert_int_equal(report.endpoints, 1);
+    assert_int_equal(report.index_entries, 6);
+}
+
+/* Each row of a store that is right, taken away or damaged. */
+static struct treekey due_key(void)
+{
+    return key_due(1, (struct wall){WORLD_NOW + 5}, &first, TRIGGER_SCHEDULED);
+}
+
+static void every_missing_row_is_found(void **state)
+{
+    (void)state;
+    struct id app = world_id(4, 1), attempt = world_id(60, 1);
+    struct span id = span_of(first.b, ID_BYTES);
+    struct span uid = SPAN("uid");
+    const struct {
+        enum tree tree;
+        struct treekey key;
+        bool silent; /* nothing else needs it */
+    } rows[] = {
+        {TREE_APP, key_id(&app), false},
+        {TREE_APP_UID, key_id_text(&org, uid), false},
+        {TREE_APP_ORG, key_id_id(&org, &app), false},
+        {TREE_ENDPOINT, key_number(1), false},
+        {TREE_ENDPOINT_ID, key_id(&ep_id), false},
+        {TREE_ENDPOINT_UID, key_number_text(APP, uid), false},
+        {TREE_ENDPOINT_APP, key_number_id(APP, &ep_id), false},
+        {TREE_MESSAGE, key_id(&first), false},
+        {TREE_BODY, key_body(&first, 1), false},
+        {TREE_BODY, key_body(&first, 2), false},
+        {TREE_DELIVERY, key_id_number(&first, 1), false},
+        {TREE_DELIVERY, key_id_number(&second, 1), false},
+        {TREE_DUE, due_key(), false},
+        {TREE_DUE, key_due(1, (struct wall){WORLD_NOW + 3}, &first, TRIGGER_MANUAL), false},
+        {TREE_DEAD, key_number_id(1, &second), false},
+        {TREE_EXPIRY, key_expiry((struct wall){WORLD_NOW + WORLD_DAY}, EXPIRY_MESSAGE, id), false},
+        {TREE_COUNT, key_number(1), false},
+        {TREE_ATTEMPT, key_id_id(&first, &attempt), true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct span key = key_span(&rows[i].key), value;
+        world_begin(&w);
+        WORLD_OK(tree_get(&w.s.env, w.txn, rows[i].tree, key, &value));
+        struct buf kept;
+        buf_init(&kept, 8192);
+        buf_span(&kept, value);
+        world_del(&w, rows[i].tree, rows[i].key);
+        assert_int_equal(mdb_txn_commit(w.txn), 0);
+        if ((check(&w.s) > 0) == rows[i].silent)
+            fail_msg("row %zu missing: \"%s\"", i, findings);
+        world_begin(&w);
+        WORLD_OK(tree_put(&w.s.env, w.txn, rows[i].tree, key, buf_view(&kept), 0));
+        assert_int_equal(mdb_txn_commit(w.txn), 0);
+        buf_free(&kept);
+        assert_int_equal(check(&w.s), 0);
+    }
+}
+
+static void every_damaged_record_is_found(void **state)
+{
+    (void)state;
+    struct id app = world_id(4, 1), attempt = world_id(60, 1);
+    const struct {
+        enum tree tree;
+        struct treekey key;
+    } rows[] = {
+        {TREE_APP, key_id(&app)},
+        {TREE_ENDPOINT, key_number(1)},
+        {TREE_EVENT_TYPE, key_id_text(&org, SPAN("invoice.paid"))},
+        {TREE_MESSAGE, key_id(&first)},
+        {TREE_BODY, key_body(&first, 1)},
+        {TREE_DELIVERY, key_id_number(&first, 1)},
+        {TREE_DUE, due_key()},
+        {TREE_DEAD, key_number_id(1, &second)},
+        {TREE_COUNT, key_number(1)},
+        {TREE_ATTEMPT, key_id_id(&first, &attempt)},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int again = 0; again < 2; again++) { /* the second time puts it right again */
+            world_begin(&w);
+            world_damage(&w, rows[i].tree, rows[i].key);
+            assert_int_equal(mdb_txn_commit(w.txn), 0);
+            if ((check(&w.s) > 0) == (again == 1))
+                fail_msg("row %zu damaged %d: \"%s\"", i, again, findings);
+        }
+    }
+}
+
+static void rows_that_contradict_each_other_are_found(void **state)
+{
+    (void)state;
+    world_begin(&w);
+    struct delivery done = {.message = second, .endpoint_number = 1, .state = DELIVERY_DELIVERED};
+    record_delivery_encode(&done, &w.record);
+    world_put(&w, TREE_DELIVERY, key_id_number(&second, 1));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "is a dead letter"));
+}
+
+static void a_message_without_an_index_entry_is_found_until_it_expires(void **state)
+{
+    (void)state;
+    struct message m = sample_message(world_id(80, 1));
+    world_begin(&w);
+    record_message_encode(&m, &w.record);
+    world_put(&w, TREE_MESSAGE, key_id(&m.id));
+    for (unsigned i = 0; i < record_message_chunks(&m); i++) {
+        record_body_encode(&m, i, &w.record);
+        world_put(&w, TREE_BODY, key_body(&m.id, (uint16_t)i));
+    }
+    world_put(&w, TREE_EXPIRY, key_expiry(m.expires, EXPIRY_MESSAGE, span_of(m.id.b, ID_BYTES)));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "the index does not lead to"));
+    clock_fake((struct wall){WORLD_NOW + WORLD_DAY}, (struct mono){1});
+    assert_int_equal(check(&w.s), 0);
+}
+
+/* ---------------------------------------------------------------- backup */
+
+static void a_backup_is_a_store_that_is_right(void **state)
+{
+    (void)state;
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s.backup", w.dir);
+    WORLD_OK(store_backup(&w.s, dir));
+    assert_int_equal(store_backup(&w.s, dir), ERR_CONFLICT);
+
+    struct world copy = {.s.vault = w.s.vault};
+    WORLD_OK(env_open(&copy.s.env, dir, WORLD_MAP));
+    copy.s.snapshots = snapshots_new();
+    world_begin(&copy);
+    WORLD_OK(index_open(copy.s.env.mdb, copy.txn, &copy.s.index));
+    assert_int_equal(mdb_txn_commit(copy.txn), 0);
+    index_committed(copy.s.index);
+    struct check_report report;
+    WORLD_OK(store_check(&copy.s, say, NULL, &report));
+    assert_int_equal(report.errors, 0);
+    assert_int_equal(report.messages, 2);
+    snapshots_free(&copy.s.snapshots);
+    index_close(&copy.s.index);
+    env_close(&copy.s.env);
+    world_remove_dir(dir);
+}
+
+static void a_backup_does_not_touch_a_directory_with_files(void **state)
+{
+    (void)state;
+    assert_int_equal(store_backup(&w.s, w.dir), ERR_CONFLICT);
+    assert_int_equal(check(&w.s), 0);
+}
+
+int main(void)
+{
+#define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CHECK_TEST(a_store_that_is_right_has_no_findings),
+        CHECK_TEST(every_missing_row_is_found),
+        CHECK_TEST(every_damaged_record_is_found),
+        CHECK_TEST(rows_that_contradict_each_other_are_found),
+        CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
+        CHECK_TEST(a_backup_is_a_store_that_is_right),
+        CHECK_TEST(a_backup_does_not_touch_a_directory_with_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
