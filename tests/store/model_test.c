@@ -1,0 +1,76 @@
+/* Life and names of the nouns. */
+#include "store/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void a_message_lives_until_its_last_reference_is_dropped(void **state)
+{
+    (void)state;
+    struct message *m = message_new();
+    assert_non_null(m);
+    m->block = malloc(3);
+    m->payload = span_of(memcpy(m->block, "abc", 3), 3);
+    struct message *other = message_ref(m);
+    message_unref(&m);
+    assert_null(m);
+    assert_true(span_is(other->payload, "abc"));
+    message_unref(&other);
+    message_unref(&other); /* of nothing: no effect */
+}
+
+static void freeing_nothing_has_no_effect(void **state)
+{
+    (void)state;
+    struct app *a = NULL;
+    struct endpoint *e = NULL;
+    struct event_type *t = NULL;
+    struct attempt *at = NULL;
+    app_free(&a);
+    endpoint_free(&e);
+    event_type_free(&t);
+    attempt_free(&at);
+}
+
+static void every_state_reason_and_class_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (int a = 0; a <= ATTEMPT_INTERNAL; a++)
+        for (int b = 0; b < a; b++) {
+            assert_string_not_equal(attempt_class_name((enum attempt_class)a),
+                                    attempt_class_name((enum attempt_class)b));
+            assert_string_not_equal(attempt_class_text((enum attempt_class)a),
+                                    attempt_class_text((enum attempt_class)b));
+        }
+    for (int a = 0; a <= DELIVERY_NONE; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(delivery_state_name((enum delivery_state)a),
+                                    delivery_state_name((enum delivery_state)b));
+    for (int a = 0; a <= REASON_CANCELED; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(delivery_reason_name((enum delivery_reason)a),
+                                    delivery_reason_name((enum delivery_reason)b));
+}
+
+static void values_beyond_the_lists_are_named_too(void **state)
+{
+    (void)state;
+    assert_string_equal(delivery_state_name((enum delivery_state)99), "unknown");
+    assert_string_equal(delivery_reason_name((enum delivery_reason)99), "unknown");
+    assert_string_equal(attempt_class_name((enum attempt_class)99), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_lives_until_its_last_reference_is_dropped),
+        cmocka_unit_test(freeing_nothing_has_no_effect),
+        cmocka_unit_test(every_state_reason_and_class_has_a_name_of_its_own),
+        cmocka_unit_test(values_beyond_the_lists_are_named_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
