@@ -50,8 +50,7 @@ static struct MHD_Daemon *start_daemon(struct loop *l)
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, intake_access, &l->intake,
         MHD_OPTION_LISTEN_SOCKET, l->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_URI_LOG_CALLBACK, intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED,
         intake_end, &l->intake, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &l->connections,
         MHD_OPTION_END);
 }

@@ -157,13 +157,6 @@ static unsigned count_items(struct json_value list)
     return n;
 }
 
-/* A value found inside `from`, moved to the copy of `from` at `to`. */
-static struct json_value moved(struct json_value v, char *to)
-{
-    v.raw.ptr = to;
-    return v;
-}
-
 /* Makes a message with memory of its own. */
 static enum err read_item(struct json_value v, size_t max, struct message **out,
                           struct envelope_fault *fault)
@@ -184,7 +177,8 @@ static enum err read_item(struct json_value v, size_t max, struct message **out,
     memcpy(block, v.raw.ptr, v.raw.len);
     m->block = block;
     m->block_len = v.raw.len;
-    enum err e = envelope_read(moved(v, block), block, m, fault);
+    v.raw.ptr = block;
+    enum err e = envelope_read(v, block, m, fault);
     if (e)
         message_unref(&m);
     *out = m;
