@@ -1,5 +1,5 @@
-/* Digests from OpenSSL, fast hashes from xxhash (inlined, so that no library is needed at run time),
- * and base64.
+/* Digests from OpenSSL, fast hashes from xxhash (inlined, so that no library is needed at run
+ * time), and base64.
  *
  * A digest of OpenSSL fails only without memory or without the algorithm; neither can be answered
  * sensibly by a caller that signs or compares, so the process stops. */

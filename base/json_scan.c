@@ -1,9 +1,9 @@
 /* The scanner of the hot path: every accepted event passes through it once, bytes of strings eight
  * at a time.
  *
- * json_check validates; the functions that walk and decode trust what it accepted and only find ends
- * again. Open containers are kept as one bit each (object or array) in a 64-bit word: the depth is
- * bounded by it, and no input can grow a stack. */
+ * json_check validates; the functions that walk and decode trust what it accepted and only find
+ * ends again. Open containers are kept as one bit each (object or array) in a 64-bit word: the
+ * depth is bounded by it, and no input can grow a stack. */
 #include "base/json_scan.h"
 
 #include "base/utf8.h"

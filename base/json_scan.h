@@ -1,8 +1,8 @@
 /* JSON coming in on the hot path: a validating scanner that finds the raw extent of a value.
  *
- * Strict RFC 8259: UTF-8 checked (no surrogates, no overlong forms), numbers by the grammar, control
- * bytes refused in strings, depth bounded. It builds nothing; the caller walks one object's members
- * and keeps spans of the input. A token is borrowed from the input. */
+ * Strict RFC 8259: UTF-8 checked (no surrogates, no overlong forms), numbers by the grammar,
+ * control bytes refused in strings, depth bounded. It builds nothing; the caller walks one object's
+ * members and keeps spans of the input. A token is borrowed from the input. */
 #ifndef BASE_JSON_SCAN_H
 #define BASE_JSON_SCAN_H
 

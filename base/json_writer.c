@@ -1,5 +1,5 @@
-/* JSON going out. One bit a level remembers the kind of container and whether it needs a comma, so a
- * misplaced value or an open container is an assertion, not a broken answer. */
+/* JSON going out. One bit a level remembers the kind of container and whether it needs a comma, so
+ * a misplaced value or an open container is an assertion, not a broken answer. */
 #include "base/json_writer.h"
 
 #include "base/utf8.h"

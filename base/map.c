@@ -1,8 +1,8 @@
-/* Open addressing with linear probing. Deleting shifts the followers back instead of leaving a mark,
- * so that lookups do not slow down with age.
+/* Open addressing with linear probing. Deleting shifts the followers back instead of leaving a
+ * mark, so that lookups do not slow down with age.
  *
- * Invariants: the capacity is a power of two and at least a quarter of the slots is empty; between a
- * value's home slot and its slot there is no empty one. */
+ * Invariants: the capacity is a power of two and at least a quarter of the slots is empty; between
+ * a value's home slot and its slot there is no empty one. */
 #include "base/map.h"
 
 #include "base/hash.h"

@@ -1,8 +1,8 @@
 /* Options from one table.
  *
  * The sources are read in order of precedence and the first text of an option wins; only then are
- * the winning texts parsed, so that an error names the source that counts. Nothing is left allocated
- * when loading fails. */
+ * the winning texts parsed, so that an error names the source that counts. Nothing is left
+ * allocated when loading fails. */
 #include "base/option.h"
 
 #include "base/option_print.h"

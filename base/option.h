@@ -46,8 +46,9 @@ struct option_error {
 };
 
 /* Fills `target` (zeroed by the caller) from argv, environ and the file. argv starts behind the
- * command's name; words that are not options, and all behind "--", are left in `rest` (pointers into
- * argv, argc of them at most) for commands that take words. On failure nothing is left allocated. */
+ * command's name; words that are not options, and all behind "--", are left in `rest` (pointers
+ * into argv, argc of them at most) for commands that take words. On failure nothing is left
+ * allocated. */
 enum err option_load(const struct option *table, size_t n, void *target, int argc, char **argv,
                      char **rest, int *rest_count, struct option_error *error) MUST_CHECK;
 /* Frees what OPTION_TEXT fields own. */

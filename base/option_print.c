@@ -22,14 +22,10 @@ bool option_has_range(const struct option *o)
 static void print_type(const struct option *o, const char *between, struct buf *out)
 {
     static const char *const names[] = {
-        [OPTION_TEXT] = "text",
-        [OPTION_FLAG] = "",
-        [OPTION_INTEGER] = "n",
-        [OPTION_NUMBER] = "number",
-        [OPTION_SIZE] = "size",
-        [OPTION_DURATION] = "duration",
-        [OPTION_CHOICE] = "",
-        [OPTION_DURATIONS] = "durations",
+        [OPTION_TEXT] = "text", [OPTION_FLAG] = "",
+        [OPTION_INTEGER] = "n", [OPTION_NUMBER] = "number",
+        [OPTION_SIZE] = "size", [OPTION_DURATION] = "duration",
+        [OPTION_CHOICE] = "",   [OPTION_DURATIONS] = "durations",
     };
 
     buf_text(out, names[o->type]);
