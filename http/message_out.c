@@ -30,9 +30,8 @@ static bool shows_payload(const struct message *m)
     return !json_check(m->payload, JSON_DEPTH_MAX, &value, &error) && value.type == JSON_OBJECT;
 }
 
-void message_out(struct json_writer *w, const struct message *m, bool content)
+void message_out_members(struct json_writer *w, const struct message *m, bool content)
 {
-    jw_object(w);
     if (m->event_id.len > 0)
         jw_member_string(w, "eventId", m->event_id);
     else
@@ -44,5 +43,11 @@ void message_out(struct json_writer *w, const struct message *m, bool content)
     jw_member_time(w, "timestamp", m->created);
     strings(w, "tags", m->tags, m->tag_count);
     jw_member_null(w, "deliverAt");
+}
+
+void message_out(struct json_writer *w, const struct message *m, bool content)
+{
+    jw_object(w);
+    message_out_members(w, m, content);
     jw_end_object(w);
 }
