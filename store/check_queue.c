@@ -139,7 +139,7 @@ static enum err check_endpoints(struct check *c)
 
 /* ---------------------------------------------------------------- expiry */
 
-static enum err expiry_row(struct check *c, struct span key)
+static enum err expiry_row(struct check *c, struct span key, uint64_t *messages)
 {
     static const struct {
         enum tree tree;
@@ -156,6 +156,7 @@ static enum err expiry_row(struct check *c, struct span key)
         check_say(c, "an expiry row has a bad key");
         return ERR_OK;
     }
+    *messages += kind == EXPIRY_MESSAGE;
     struct treekey at = {.len = what.len};
     memcpy(at.b, what.ptr, what.len);
     return check_row_exists(c, kinds[kind].tree, &at, kinds[kind].finding);
@@ -164,13 +165,17 @@ static enum err expiry_row(struct check *c, struct span key)
 static enum err check_expiry(struct check *c)
 {
     struct check_walk w;
+    uint64_t messages = 0;
     enum err e = check_open(c, TREE_EXPIRY, &w);
     while (!e && w.more) {
-        e = expiry_row(c, w.key);
+        e = expiry_row(c, w.key, &messages);
         if (!e)
             e = check_next(&w);
     }
     check_close(&w);
+    if (!e && messages != c->report->messages)
+        check_say(c, "%llu messages have %llu expiry rows",
+                  (unsigned long long)c->report->messages, (unsigned long long)messages);
     return e;
 }
 

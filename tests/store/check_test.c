@@ -213,6 +213,26 @@ static void a_message_without_an_index_entry_is_found_until_it_expires(void **st
     assert_int_equal(check(&w.s), 0);
 }
 
+static void an_expired_message_may_lose_its_payload_unless_it_is_held(void **state)
+{
+    (void)state;
+    struct delivery done = {.message = first, .endpoint_number = 1, .state = DELIVERY_DELIVERED};
+    world_begin(&w);
+    world_del(&w, TREE_BODY, key_body(&first, 0));
+    world_commit(&w);
+    clock_fake((struct wall){WORLD_NOW + WORLD_DAY}, (struct mono){1});
+    assert_int_equal(check(&w.s), 1); /* the retry would send it */
+    assert_non_null(strstr(findings, "the payload of"));
+    world_begin(&w);
+    record_delivery_encode(&done, &w.record);
+    world_put(&w, TREE_DELIVERY, key_id_number(&first, 1));
+    world_del(&w, TREE_DUE, due_key());
+    world_del(&w, TREE_DUE, key_due(1, (struct wall){WORLD_NOW + 3}, &first, TRIGGER_MANUAL));
+    w.counts[1].waiting = 0;
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 0);
+}
+
 /* ---------------------------------------------------------------- backup */
 
 static void a_backup_is_a_store_that_is_right(void **state)
@@ -256,6 +276,7 @@ int main(void)
         CHECK_TEST(every_damaged_record_is_found),
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
+        CHECK_TEST(an_expired_message_may_lose_its_payload_unless_it_is_held),
         CHECK_TEST(a_backup_is_a_store_that_is_right),
         CHECK_TEST(a_backup_does_not_touch_a_directory_with_files),
     };
