@@ -13,6 +13,7 @@
 #include "store/writer.h"
 
 #include "store/operation.h"
+#include "store/queue.h"
 #include "store/task.h"
 
 #include "base/log.h"
@@ -26,11 +27,6 @@
 #define TASK_WAIT_US US_PER_S           /* until a recover looks again for its attempts */
 #define LEAN_BATCHES 8                  /* without background work after one that found no room */
 #define SAMPLE_COMMITS 64               /* between two looks at the map's use */
-
-struct queue {
-    struct store_op *first, *last;
-    unsigned count, outcomes;
-};
 
 struct writer {
     struct store *s;
@@ -59,53 +55,12 @@ struct writer {
 #define FULL_PERCENT 90
 #define LOOK_PERCENT 80 /* below, the free list is not worth a walk */
 
-/* ---------------------------------------------------------------- queues */
-
-static void push(struct queue *q, struct store_op *op)
-{
-    op->item.next = NULL;
-    if (q->last)
-        q->last->item.next = &op->item;
-    else
-        q->first = op;
-    q->last = op;
-    q->count++;
-    q->outcomes += op->kind == STORE_OUTCOME;
-}
-
-static struct store_op *pop(struct queue *q)
-{
-    struct store_op *op = q->first;
-    if (!op)
-        return NULL;
-    q->first = (struct store_op *)op->item.next;
-    if (!q->first)
-        q->last = NULL;
-    q->count--;
-    q->outcomes -= op->kind == STORE_OUTCOME;
-    return op;
-}
-
-/* Puts all of `front` before all of q. */
-static void put_back(struct queue *q, struct queue *front)
-{
-    for (struct store_op *op; (op = pop(q));)
-        push(front, op);
-    *q = *front;
-    *front = (struct queue){0};
-}
-
-static bool only_outcomes(const struct queue *q)
-{
-    return q->count == q->outcomes;
-}
-
 /* ---------------------------------------------------------------- completion */
 
 static void complete_all(struct writer *w, struct queue *q)
 {
     atomic_fetch_sub(&w->waiting, q->count);
-    for (struct store_op *op; (op = pop(q));)
+    for (struct store_op *op; (op = queue_pop(q));)
         op->done(op);
 }
 
@@ -118,7 +73,7 @@ static void refuse(struct queue *refused, struct store_op *op, enum err e)
         for (unsigned i = 0; i < ingest->count; i++)
             ingest->items[i].result = e;
     }
-    push(refused, op);
+    queue_push(refused, op);
 }
 
 static void fail(struct writer *w)
@@ -129,7 +84,7 @@ static void fail(struct writer *w)
         if (w->listener.failed)
             w->listener.failed(w->listener.context);
     }
-    for (struct store_op *op; (op = pop(&w->applied)) || (op = pop(&w->queue));)
+    for (struct store_op *op; (op = queue_pop(&w->applied)) || (op = queue_pop(&w->queue));)
         refuse(&refused, op, ERR_IO);
     complete_all(w, &refused);
     w->more = false;
@@ -239,10 +194,10 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
             /* Background work makes room, unless that itself finds none. */
             if (!w->lean || op->kind != STORE_INGEST)
                 break;
-            refuse(refused, pop(&w->queue), ERR_FULL);
+            refuse(refused, queue_pop(&w->queue), ERR_FULL);
             continue;
         }
-        push(&w->applied, pop(&w->queue));
+        queue_push(&w->applied, queue_pop(&w->queue));
         enum err e = apply_one(b, op);
         if (e)
             return e;
@@ -285,11 +240,11 @@ static void give_way(struct writer *w, enum err e)
         had_ingest |= op->kind == STORE_INGEST;
     bool all_give_way = !had_ingest && was_lean, idle = !w->applied.count;
     bool stopping = !atomic_load(&w->open);
-    for (struct store_op *op; (op = pop(&w->applied));) {
+    for (struct store_op *op; (op = queue_pop(&w->applied));) {
         bool stays = op->kind == STORE_OUTCOME ? !(stopping && all_give_way)
                                                : op->kind != STORE_INGEST && !all_give_way;
         if (stays)
-            push(&kept, op);
+            queue_push(&kept, op);
         else
             refuse(&refused, op, e);
     }
@@ -297,7 +252,7 @@ static void give_way(struct writer *w, enum err e)
     w->lean = LEAN_BATCHES;
     w->more = !w->held;
     w->retention_next = (struct wall){0};
-    put_back(&w->queue, &kept);
+    queue_put_back(&w->queue, &kept);
     log_warn("no room: a batch was aborted", LOG_TEXT_FIELD("error", err_text(e)),
              LOG_INT("refused", refused.count), LOG_INT("kept", w->queue.count), LOG_END);
     complete_all(w, &refused);
@@ -348,7 +303,7 @@ static void take(struct writer *w)
     struct inbox_item *item = inbox_take(w->inbox);
     while (item) {
         struct inbox_item *next = item->next;
-        push(&w->queue, (struct store_op *)item);
+        queue_push(&w->queue, (struct store_op *)item);
         item = next;
     }
 }
@@ -368,7 +323,7 @@ static void wait_for_company(struct writer *w)
         return;
     doze(wait);
     take(w);
-    while (only_outcomes(&w->queue) && w->queue.count < COMPANY && !w->more) {
+    while (queue_only_outcomes(&w->queue) && w->queue.count < COMPANY && !w->more) {
         unsigned before = w->queue.count;
         inbox_wait(w->inbox, deadline);
         take(w);
