@@ -151,7 +151,7 @@ static const struct node *find(const struct node *node, struct span path, struct
 {
     struct span segment;
     if (!next_segment(&path, &segment))
-        return path.len <= 1 && has_routes(node) ? node : NULL;
+        return (path.len == 0 || span_is(path, "/")) && has_routes(node) ? node : NULL;
     for (const struct node *child = node->children; child; child = child->next)
         if (span_eq(child->segment, segment)) {
             const struct node *found = find(child, path, out);

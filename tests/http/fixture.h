@@ -72,85 +72,6 @@ static UNUSED void complete_held(enum err result)
     op->done(op);
 }
 
-/* ---------------------------------------------------------------- routes */
-
-static void reply_text(struct request *req, unsigned status, struct span text)
-{
-    struct buf body;
-    buf_init(&body, REPLY_MAX);
-    buf_span(&body, text);
-    request_reply(req, status, &body);
-}
-
-static void echo(struct request *req)
-{
-    reply_text(req, 200, request_body(req));
-}
-
-static void hello(struct request *req)
-{
-    reply_text(req, 200, SPAN("{\"hello\":true}"));
-}
-
-static void show_app(struct request *req)
-{
-    reply_text(req, 200, request_param(req, "app"));
-}
-
-static void reply_large(struct request *req)
-{
-    struct buf body;
-    buf_init(&body, REPLY_MAX);
-    for (int i = 0; i < 1024 * 1024; i++)
-        buf_char(&body, 'x');
-    request_reply(req, 200, &body);
-}
-
-static void after_store(struct request *req, struct store_op *op)
-{
-    if (op->result)
-        request_fail_err(req, op->result, NULL);
-    else
-        reply_text(req, 202, SPAN("{\"stored\":true}"));
-    free(op);
-}
-
-static void drop_op(struct request *req, struct store_op *op)
-{
-    (void)req;
-    free(op);
-}
-
-static void wait_for_store(struct request *req)
-{
-    struct store_op *op = calloc(1, sizeof *op);
-    assert_non_null(op);
-    request_submit(req, op, after_store, drop_op);
-}
-
-static void show_identity(struct request *req)
-{
-    struct idempotency identity;
-    request_idempotency(req, &identity);
-    struct buf body;
-    buf_init(&body, 1024);
-    for (unsigned i = 0; identity.used && i < 16; i++)
-        buf_printf(&body, "%02x", identity.key[i]);
-    buf_printf(&body, " %lld", (long long)identity.lifetime_us);
-    request_reply(req, 200, &body);
-}
-
-static const struct route routes[] = {
-    {METHOD_GET, "/api/v1/hello", ACCESS_PUBLIC, 0, hello, "hello"},
-    {METHOD_POST, "/api/v1/echo", ACCESS_PUBLIC, 1000, echo, "echo"},
-    {METHOD_PUT, "/api/v1/echo", ACCESS_PUBLIC, MESSAGE_BODY_MAX, echo, "echo.put"},
-    {METHOD_POST, "/api/v1/wait", ACCESS_PUBLIC, 1000, wait_for_store, "wait"},
-    {METHOD_GET, "/api/v1/large", ACCESS_PUBLIC, 0, reply_large, "large"},
-    {METHOD_GET, "/api/v1/app/{app}", ACCESS_READ, 0, show_app, "app.get"},
-    {METHOD_GET, "/api/v1/org", ACCESS_READ_ORG, 0, hello, "org.get"},
-    {METHOD_POST, "/api/v1/app/{app}/msg", ACCESS_INGEST, 1000, show_identity, "message.create"},
-};
-
 /* ---------------------------------------------------------------- the server */
 
 static struct http_settings default_settings(void)
@@ -164,14 +85,16 @@ static struct http_settings default_settings(void)
     };
 }
 
+/* The routes that are served; the test sets it before it starts a server. */
+static struct route_table served;
+
 static struct http_server *start_server(const struct http_settings *settings)
 {
-    static const struct route_table table = {routes, sizeof routes / sizeof routes[0], NULL};
     struct http_server *server;
     fake.held = NULL;
     fake.refuse_with = ERR_OK;
     fake.at_once = false;
-    assert_int_equal(http_server_new(settings, NULL, &table, 1, &server), ERR_OK);
+    assert_int_equal(http_server_new(settings, NULL, &served, 1, &server), ERR_OK);
     assert_int_equal(http_server_start(server), ERR_OK);
     return server;
 }

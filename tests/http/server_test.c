@@ -1,5 +1,5 @@
 /* The server from outside: what a client sees on the wire, with real sockets and real libmicrohttpd. */
-#include "tests/http/fixture.h"
+#include "tests/http/sample_routes.h"
 
 #define HOST "Host: h\r\n"
 
@@ -565,5 +565,5 @@ int main(void)
         cmocka_unit_test(several_threads_share_one_port),
         cmocka_unit_test(an_unusable_address_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, serve_samples, NULL);
 }

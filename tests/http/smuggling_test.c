@@ -1,6 +1,6 @@
 /* Ambiguous requests against a real server: a refusal or nothing, and then the connection ends, so
  * that no byte of it can be taken for a second request. */
-#include "tests/http/fixture.h"
+#include "tests/http/sample_routes.h"
 
 #define POST "POST /api/v1/echo HTTP/1.1\r\n"
 #define HOST "Host: h\r\n"
@@ -135,5 +135,5 @@ int main(void)
         WITH_SERVER(a_head_over_its_bound_is_refused),
         WITH_SERVER(more_headers_than_the_bound_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, serve_samples, NULL);
 }
