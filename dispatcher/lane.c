@@ -104,7 +104,7 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
     bool taken = false;
     if (handoff->txn > lane->page_txn) {
         bool hot = lane->next_due.us > now.us && !lane->asleep;
-        if (hot && handoff->due.us <= now.us && handoff->due.us < lane->next_due.us)
+        if (hot && handoff->due.us <= now.us)
             taken = take_handoff(lane, held, hot_bytes, handoff);
         if (!taken)
             fall(lane, handoff->due);
