@@ -1,4 +1,4 @@
-# Surehook. `make help` lists the targets.
+# Surehook. `make help` lists the targets; `make` alone installs what is missing and builds.
 #
 # One binary, seven layers. Every layer is an archive; a test binary is linked with the archives of
 # its layer and those below, so that a test cannot reach upwards. Each mode (release, asan, tsan)
@@ -8,39 +8,58 @@ VERSION := 0.1.0
 MODE    ?= release
 LAYERS  := base store dispatcher http ingest admin cli
 
-OUT  := build
+OUT     := build
 ifneq ($(MODE),release)
-OUT  := build/$(MODE)
+OUT     := build/$(MODE)
 endif
+RESULTS := $(OUT)/results
+PREFIX  ?= /usr/local
 
-CC      ?= cc
-PKGS    := libmicrohttpd libcurl lmdb jansson libcrypto
-WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-           -Wformat=2 -Wno-sign-conversion
-HARDEN  := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
-LDHARD  := -pie -Wl,-z,relro,-z,now
-OPT     := -O2 -g
-WERROR  := $(if $(CI),-Werror)
+# ---- What has to be installed ------------------------------------------------------------------
+# Debian packages, by what they are needed for. A stamp for each remembers that they were there.
+
+DEPS           := build/deps
+PACKAGES_build := build-essential pkg-config libmicrohttpd-dev libcurl4-openssl-dev liblmdb-dev \
+                  libjansson-dev libssl-dev libxxhash-dev
+PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates
+PACKAGES_lint  := clang-format cppcheck python3 git
+
+# ---- Flags -------------------------------------------------------------------------------------
+
+PKGS   := libmicrohttpd libcurl lmdb jansson libcrypto
+WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Wformat=2 -Wno-sign-conversion
+WERROR := $(if $(CI),-Werror)
+HARDEN := -fPIE
+LDHARD := -pie -Wl,-z,relro,-z,now
 
 ifeq ($(MODE),asan)
-OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-HARDEN  := -fPIE
-LDHARD  := -pie
-endif
-ifeq ($(MODE),tsan)
-OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-HARDEN  := -fPIE
-LDHARD  := -pie
+OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(MODE),tsan)
+OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+else
+OPT    := -O2 -g
+HARDEN += -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 
-CPPFLAGS += -I. -D_GNU_SOURCE -DSUREHOOK_VERSION='"$(VERSION)"'
+# pkg-config is asked once, when the first recipe needs the answer: by then `deps` has installed it.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+CPPFLAGS += -I. -D_GNU_SOURCE -DSUREHOOK_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(WERROR) $(HARDEN) -include base/banned.h -MMD -MP -pthread
 LDFLAGS  += $(OPT) $(LDHARD) -pthread
-LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
-CPPFLAGS += $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDLIBS   += $(PKG_LIBS) -lm
 
-sources  = $(filter-out cli/main.c,$(wildcard $(1)/*.c))
-objects  = $(patsubst %.c,$(OUT)/obj/%.o,$(call sources,$(1)))
+Q := $(if $(V),,@)
+
+# ---- The program -------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(OUT)/surehook ## build build/surehook (the default; V=1 shows the commands)
+
+sources = $(filter-out cli/main.c,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 LIBS_base       := $(OUT)/libbase.a
 LIBS_store      := $(OUT)/libstore.a $(LIBS_base)
@@ -50,31 +69,122 @@ LIBS_ingest     := $(OUT)/libingest.a $(OUT)/libhttp.a $(LIBS_dispatcher)
 LIBS_admin      := $(OUT)/libadmin.a $(OUT)/libhttp.a $(LIBS_dispatcher)
 LIBS_cli        := $(OUT)/libcli.a $(OUT)/libadmin.a $(LIBS_ingest)
 
-TESTS := $(patsubst %.c,$(OUT)/%,$(foreach l,$(LAYERS),$(wildcard tests/$(l)/*_test.c)))
-
-.PHONY: all
-all: $(OUT)/surehook
+TEST_SOURCES := $(foreach layer,$(LAYERS),$(wildcard tests/$(layer)/*_test.c))
+TESTS        := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES))
+BENCH        := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/bench/*.c))
 
 $(OUT)/surehook: $(OUT)/obj/cli/main.o $(LIBS_cli)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# In here every variable of a recipe needs $$: with one $ it would be expanded before `deps` has run.
 define layer
-$(OUT)/lib$(1).a: $(call objects,$(1))
-	@rm -f $$@
-	$(AR) rcs $$@ $$^
+$(OUT)/lib$(1).a: $(call objects,$(call sources,$(1)))
+	$$(Q)rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
 $(OUT)/tests/$(1)/%: $(OUT)/obj/tests/$(1)/%.o $(LIBS_$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+	@echo "LINK $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
-$(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
+$(foreach name,$(LAYERS),$(eval $(call layer,$(name))))
 
-$(OUT)/obj/%.o: %.c
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-.PHONY: unit
-unit: $(TESTS)
-	@for t in $(TESTS); do echo "== $$t"; $$t || exit 1; done
+$(OUT)/obj/%.o: %.c | $(DEPS)/build
+	@mkdir -p $(@D)
+	@echo "CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(call objects,$(TEST_SOURCES)): | $(DEPS)/test
 
 .PRECIOUS: $(OUT)/obj/%.o
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: run
+run: all ## serve on 127.0.0.1:8071 with the data in ./data
+	$(OUT)/surehook serve --listen 127.0.0.1:8071 --data data
+
+.PHONY: demo
+demo: all ## the life of a webhook, from POST to replay, within a minute
+	@tests/demo.sh $(OUT)/surehook
+
+# ---- Tests -------------------------------------------------------------------------------------
+# Every runner leaves its results below build/results; the tally sums them in one last line.
+
+WORKERS ?= $(shell expr 2 \* $$(nproc))
+VENV    := .venv/ready
+PYTEST  := SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/pytest -q
+
+# pytest FOLDER RESULT: an exit status other than "passed" and "some failed" is a failure, too.
+pytest = $(PYTEST) -n $(WORKERS) --junitxml=$(2).xml $(1) || [ $$? -eq 1 ] || \
+         echo "not ok - pytest $(1)" >$(2).tap
+
+$(VENV): tests/api/requirements.txt | $(DEPS)/test
+	python3 -m venv .venv
+	.venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: test
+test: all $(TESTS) $(VENV) ## all tests: unit and API
+	@rm -rf $(RESULTS)/test
+	@tests/unit.sh $(RESULTS)/test $(TESTS) || true
+	@$(call pytest,tests/api,$(RESULTS)/test/api)
+	@python3 tests/tally.py $(RESULTS)/test
+
+.PHONY: unit
+unit: $(TESTS) ## the unit tests alone
+	@rm -rf $(RESULTS)/unit
+	@tests/unit.sh $(RESULTS)/unit $(TESTS) || true
+	@python3 tests/tally.py $(RESULTS)/unit
+
+.PHONY: crash
+crash: all $(VENV) ## kill -9 under load, with a ledger outside
+	@rm -rf $(RESULTS)/crash
+	@mkdir -p $(RESULTS)/crash
+	@$(call pytest,tests/faults,$(RESULTS)/crash/faults)
+	@python3 tests/tally.py $(RESULTS)/crash
+
+.PHONY: asan tsan
+asan tsan: ## all tests under the address and undefined, or the thread sanitizer
+	@$(MAKE) MODE=$@ test
+
+.PHONY: bench
+bench: all $(BENCH) ## throughput and latency beside the floor, as one table
+	python3 tests/bench/run.py $(OUT)
+
+.PHONY: lint
+lint: | $(DEPS)/lint ## structure, format and static analysis
+	@tests/lint/run.sh $(RESULTS)/lint
+
+.PHONY: fmt
+fmt: | $(DEPS)/lint ## format the C code
+	git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+# ---- Around it ---------------------------------------------------------------------------------
+
+.PHONY: deps
+deps: $(DEPS)/build $(DEPS)/test $(DEPS)/lint ## install what building, testing and lint need
+
+$(DEPS)/%: Makefile
+	@.ci/deps $(PACKAGES_$*)
+	@mkdir -p $(@D)
+	@touch $@
+
+.PHONY: install
+install: all ## install the program and its systemd unit (DESTDIR, PREFIX)
+	install -D -m 755 $(OUT)/surehook $(DESTDIR)$(PREFIX)/bin/surehook
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' cli/surehook.service.in \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/surehook.service
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf build .venv
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
