@@ -1,4 +1,4 @@
-/* `check` finds what is planted, and nothing in a store that is right; a backup is such a store. */
+/* `check` finds what is planted, and nothing in a store that is right. */
 #include "tests/store/world.h"
 
 #define APP 7
@@ -233,40 +233,6 @@ static void an_expired_message_may_lose_its_payload_unless_it_is_held(void **sta
     assert_int_equal(check(&w.s), 0);
 }
 
-/* ---------------------------------------------------------------- backup */
-
-static void a_backup_is_a_store_that_is_right(void **state)
-{
-    (void)state;
-    char dir[128];
-    snprintf(dir, sizeof dir, "%s.backup", w.dir);
-    WORLD_OK(store_backup(&w.s, dir));
-    assert_int_equal(store_backup(&w.s, dir), ERR_CONFLICT);
-
-    struct world copy = {.s.vault = w.s.vault};
-    WORLD_OK(env_open(&copy.s.env, dir, WORLD_MAP));
-    copy.s.snapshots = snapshots_new();
-    world_begin(&copy);
-    WORLD_OK(index_open(copy.s.env.mdb, copy.txn, &copy.s.index));
-    assert_int_equal(mdb_txn_commit(copy.txn), 0);
-    index_committed(copy.s.index);
-    struct check_report report;
-    WORLD_OK(store_check(&copy.s, say, NULL, &report));
-    assert_int_equal(report.errors, 0);
-    assert_int_equal(report.messages, 2);
-    snapshots_free(&copy.s.snapshots);
-    index_close(&copy.s.index);
-    env_close(&copy.s.env);
-    world_remove_dir(dir);
-}
-
-static void a_backup_does_not_touch_a_directory_with_files(void **state)
-{
-    (void)state;
-    assert_int_equal(store_backup(&w.s, w.dir), ERR_CONFLICT);
-    assert_int_equal(check(&w.s), 0);
-}
-
 int main(void)
 {
 #define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -277,8 +243,6 @@ int main(void)
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
         CHECK_TEST(an_expired_message_may_lose_its_payload_unless_it_is_held),
-        CHECK_TEST(a_backup_is_a_store_that_is_right),
-        CHECK_TEST(a_backup_does_not_touch_a_directory_with_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
