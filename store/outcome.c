@@ -28,8 +28,6 @@ static enum err failed(struct batch *b, struct outcome_op *op, struct delivery *
 {
     const struct wall none = {0};
     const struct table_endpoint *ep = table_endpoint(b->s->table, d->endpoint_number);
-    if (d->tries < UINT16_MAX)
-        d->tries++;
     if (!ep || ep->deleted)
         return delivery_move(b, d, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED, none);
     if (op->disable_endpoint || ep->disabled)
@@ -52,6 +50,8 @@ static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery
         e = delivery_manual(b, d, (struct wall){0});
     if (e)
         return e;
+    if (!manual && claimed && d->tries < UINT16_MAX)
+        d->tries++;
     if (op->verdict == OUTCOME_DELIVERED) {
         if (d->state != DELIVERY_DELIVERED)
             e = delivery_move(b, d, DELIVERY_DELIVERED, REASON_NONE, (struct wall){0});
