@@ -20,7 +20,6 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 
 class Sink:
@@ -70,10 +69,9 @@ class Server:
         used = {}
         task = f"/proc/{self.process.pid}/task"
         for thread in os.listdir(task):
-            stat = open(f"{task}/{thread}/stat").read()
-            name = stat[stat.index("(") + 1:stat.rindex(")")].rstrip("0123456789-")
-            fields = stat[stat.rindex(")") + 2:].split()
-            used[name] = used.get(name, 0) + (int(fields[11]) + int(fields[12])) * TICK_US
+            name = open(f"{task}/{thread}/comm").read().strip().rstrip("0123456789-")
+            nanoseconds = int(open(f"{task}/{thread}/schedstat").read().split()[0])
+            used[name] = used.get(name, 0) + nanoseconds / 1000
         return used
 
     def written(self):
