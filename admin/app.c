@@ -43,7 +43,7 @@ static void begin_new(struct request *req, struct write *w)
 
 static bool submit_put(struct write *w, unsigned status)
 {
-    w->app.updated = clock_wall();
+    w->app.updated = w->app.version ? clock_wall() : w->app.created;
     w->app_op.app = &w->app;
     w->conflict = uid_taken;
     write_prepare(w, STORE_APP_PUT, status);

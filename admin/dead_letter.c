@@ -34,16 +34,9 @@ void dead_letter_get_route(struct request *req)
     request_reply(req, 200, &out);
 }
 
-/* An endpoint that is disabled would only let its letters die again. */
-static bool may(struct request *req, const struct write *w, int verb)
-{
-    bool refused = verb == DEAD_REPLAY && w->found.endpoint && w->found.endpoint->disabled;
-    return write_good(req, refused ? ERR_DISABLED : ERR_OK);
-}
-
 static bool fill_one(struct request *req, struct write *w, int verb, unsigned status)
 {
-    if (!lookup_message_endpoint(req, &w->found, false) || !may(req, w, verb))
+    if (!lookup_message_endpoint(req, &w->found, false))
         return false;
     struct dead_op *op = &w->dead_op;
     op->verb = verb;
@@ -113,7 +106,7 @@ static bool fill_many(struct request *req, struct write *w, int verb, bool of_en
     op->endpoint = of_endpoint ? w->found.endpoint->number : 0;
     write_open_body(req, w, true);
     read_choice(w);
-    if (!write_body_good(req, w) || !may(req, w, verbs[verb].verb))
+    if (!write_body_good(req, w))
         return false;
     write_prepare(w, STORE_DEAD, 202);
     if (op->message_count)

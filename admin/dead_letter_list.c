@@ -26,11 +26,14 @@ struct merge {
     } rows[PAGE_MAX];
 };
 
+/* By the time of death, which is not the message's time. */
 static bool read_filter(struct request *req, struct dead_filter *out)
 {
+    static const char *const by_message[] = {"before", "after", NULL};
     struct span second;
     *out = (struct dead_filter){0};
-    if (!params_time(req, "since", &out->since) || !params_time(req, "until", &out->until))
+    if (!params_time(req, "since", &out->since) || !params_time(req, "until", &out->until) ||
+        !params_unsupported(req, by_message))
         return false;
     if (!request_query_item(req, "event_types", 0, &out->event_type))
         out->event_type = span_text(NULL);
@@ -56,7 +59,7 @@ static bool write_row(struct lookup *l, struct json_writer *w, const struct deli
 
 void dead_letter_list_of_endpoint_route(struct request *req)
 {
-    static const struct page_kind kind = {.prefix = ID_MESSAGE, .times = true};
+    static const struct page_kind kind = {.prefix = ID_MESSAGE};
     struct page_params p;
     struct dead_filter filter;
     bool content;

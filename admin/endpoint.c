@@ -177,7 +177,7 @@ static bool submit_put(struct write *w, unsigned status)
 
 void endpoint_prepare_put(struct write *w, unsigned status)
 {
-    w->endpoint.updated = clock_wall();
+    w->endpoint.updated = w->endpoint.version ? clock_wall() : w->endpoint.created;
     w->endpoint_op.endpoint = &w->endpoint;
     write_prepare(w, STORE_ENDPOINT_PUT, status);
 }

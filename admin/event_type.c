@@ -102,7 +102,7 @@ static void begin_new(struct request *req, struct write *w, struct span name)
 
 static void prepare_put(struct write *w, unsigned status)
 {
-    w->event_type.updated = clock_wall();
+    w->event_type.updated = w->event_type.version ? clock_wall() : w->event_type.created;
     w->event_type_op.type = &w->event_type;
     w->conflict = "An event type with this name exists";
     write_prepare(w, STORE_EVENT_TYPE_PUT, status);

@@ -17,8 +17,6 @@ static bool recover_step(struct request *req, struct write *w)
         body_refuse(b, "until", "must not be before since");
     if (!write_body_good(req, w))
         return false;
-    if (w->found.endpoint->disabled)
-        return write_good(req, ERR_DISABLED);
     op->endpoint = w->found.endpoint->number;
     write_prepare(w, STORE_RECOVER, 202);
     task_render_new(w, "endpoint.recover", &op->task);
