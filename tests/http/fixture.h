@@ -29,7 +29,8 @@
 static struct fake_store {
     _Atomic(struct store_op *) held;
     _Atomic int refuse_with; /* enum err */
-    _Atomic bool at_once;    /* complete inside store_submit */
+    _Atomic bool at_once;    /* complete inside store_submit … */
+    void (*apply)(struct store_op *op); /* … after this, when set */
 } fake;
 
 enum err store_submit(struct store *s, struct store_op *op)
@@ -37,10 +38,13 @@ enum err store_submit(struct store *s, struct store_op *op)
     (void)s;
     if (atomic_load(&fake.refuse_with))
         return (enum err)atomic_load(&fake.refuse_with);
-    if (atomic_load(&fake.at_once))
-        op->done(op);
-    else
+    if (!atomic_load(&fake.at_once)) {
         atomic_store(&fake.held, op);
+        return ERR_OK;
+    }
+    if (fake.apply)
+        fake.apply(op);
+    op->done(op);
     return ERR_OK;
 }
 
