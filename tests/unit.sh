@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs unit tests, as many at a time as there are processors. Prints the output of those that fail
-# and leaves the result of each as RESULTS/<name>.tap. Exit status 1 when any failed.
+# and leaves the result of each as RESULTS/<layer>-<name>.tap. Exit status 1 when any failed.
 #
 #     tests/unit.sh RESULTS BINARY...
 set -u
@@ -10,12 +10,13 @@ shift
 mkdir -p "$results"
 export CMOCKA_MESSAGE_OUTPUT=TAP
 
-# A binary that dies reports nothing more: that is a failure of its own.
+# A binary that dies or hangs reports nothing more: that is a failure of its own.
 # shellcheck disable=SC2016 # the inner shell expands
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I {} sh -c '
-    name=$(basename "$1")
+    layer=$(dirname "$1")
+    name=${layer##*/}-$(basename "$1")
     tap=$0/$name.tap
-    "$1" >"$tap" 2>&1
+    timeout 300 "$1" >"$tap" 2>&1
     status=$?
     if [ $status -ne 0 ]; then
         grep -q "^not ok" "$tap" || echo "not ok - $name ended with status $status" >>"$tap"
