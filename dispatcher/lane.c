@@ -195,7 +195,7 @@ bool lane_can_go(const struct lane *lane, struct wall now)
 struct wall lane_wake_at(const struct lane *lane)
 {
     struct wall at = lane->ready > 0 ? (struct wall){0} : lane->next_due;
-    if (limited(lane) || (lane->asleep && lane->ready == 0))
+    if (limited(lane) || lane->asleep)
         return WALL_NEVER;
     return at.us > lane->rest_until.us ? at : lane->rest_until;
 }
@@ -251,13 +251,7 @@ void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct 
 
 void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes)
 {
-    unsigned n = lane->ready;
     lane->asleep = true;
-    while (n-- > 0) {
-        struct claim *c = lane_pop(lane);
-        if (c->trigger == TRIGGER_MANUAL)
-            push(lane, c);
-        else
-            lane_abandon(lane, held, c, hot_bytes);
-    }
+    for (struct claim *c; (c = lane_pop(lane));)
+        lane_abandon(lane, held, c, hot_bytes);
 }

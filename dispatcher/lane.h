@@ -84,7 +84,7 @@ void lane_free(struct lane **lane);
  * either way. `now` must have been read after the hand-off arrived. */
 bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
                   struct handoff *handoff, struct wall now);
-/* The listener's `due`. Wakes a sleeping lane, so that a manual attempt gets its answer. */
+/* The listener's `due`. Wakes a sleeping lane: something is wanted of it, so it looks again. */
 void lane_due(struct lane *lane, struct wall due, uint64_t txn);
 /* The listener's `endpoint`: wakes the lane and ends its rest, which the old configuration earned.
  * The caller clears `changed` when it has looked. */
@@ -121,8 +121,8 @@ void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes);
 void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at);
 /* From any state, without an outcome: it stays due. A READY claim must have been popped. */
 void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct budget *hot_bytes);
-/* Disabled or deleted: abandons the scheduled claims of the ready list and sleeps. Manual ones stay
- * ready: someone waits for their end, so the caller pops and refuses them. */
+/* Disabled or deleted: abandons the ready list and sleeps. What waits on disk, manual attempts
+ * included, the store ends by itself (a task of the disabling or the deletion). */
 void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes);
 
 #endif

@@ -172,9 +172,8 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
     case ERR_DISABLED:
         lane->gone = e == ERR_NOT_FOUND;
         send_to_sleep(l, lane);
-        return true; /* manual attempts still get their end */
-    default:
-        lane->changed = true;
+        return false;
+    default: /* it will be loaded when something is to be sent */
         lane_trouble(l, lane);
         return false;
     }
@@ -214,10 +213,6 @@ static enum delivery_reason reason_of(enum err e)
 static void depart(struct lanes *l, struct lane *lane, struct flight *f)
 {
     struct claim *c = lane_pop(lane);
-    if (lane->asleep) {
-        flight_refuse(f, c, REASON_ENDPOINT_DISABLED, l->now);
-        return;
-    }
     if (!lane->destination) {
         flight_refuse(f, c, REASON_NONE, l->now);
         return;

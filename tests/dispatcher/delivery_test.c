@@ -313,18 +313,40 @@ static void an_unreadable_message_dies_and_blocks_nobody(void **state)
     assert_int_equal(f->store->outcomes[1].verdict, OUTCOME_DELIVERED);
 }
 
-static void a_manual_attempt_at_a_disabled_endpoint_gets_its_end(void **state)
+static void what_is_ready_when_the_endpoint_is_disabled_stays_with_the_store(void **state)
 {
     struct fixture *f = *state;
-    endpoint_at(f, 1, "/status/200");
-    f->store->disabled[1] = true;
-    struct id id = fake_add(f->store, 1, "{}", (struct wall){1000});
+    f->settings.endpoint_max_in_flight = 1;
+    f->settings.request_timeout_us = 200 * US_PER_MS;
+    endpoint_at(f, 1, "/hang");
+    fake_add(f->store, 1, "{}", (struct wall){1000});
+    struct id second = fake_add(f->store, 1, "{}", (struct wall){1001});
     go(f);
-    fake_resend(f->store, 1, &id);
-    /* The scheduled row is before it and of the same delivery: it is let go, and not sent. */
+    receiver_wait_requests(&f->receiver, 1);
+    fake_disable(f->store, 1);
     fake_wait_outcomes(f->store, 1);
-    assert_int_equal(f->store->outcomes[0].attempt.trigger, TRIGGER_MANUAL);
-    assert_int_equal(f->receiver.requests, 0);
+    dispatcher_stop(f->dispatcher);
+    assert_int_equal(f->receiver.requests, 1);
+    assert_false(dispatcher_in_flight(f->dispatcher, &second, 1));
+    assert_int_equal(f->store->row_count, 2);
+}
+
+static void a_resend_while_an_attempt_is_in_flight_comes_after_it(void **state)
+{
+    struct fixture *f = *state;
+    f->settings.request_timeout_us = 300 * US_PER_MS;
+    f->settings.retry_schedule.count = 0;
+    endpoint_at(f, 1, "/hang");
+    go(f);
+    struct id id = fake_add(f->store, 1, "{}", (struct wall){0});
+    receiver_wait_requests(&f->receiver, 1);
+    fake_resend(f->store, 1, &id);
+    endpoint_at(f, 1, "/status/200");
+    fake_wait_outcomes(f->store, 2);
+    assert_int_equal(f->store->outcomes[0].attempt.trigger, TRIGGER_SCHEDULED);
+    assert_int_equal(f->store->outcomes[0].attempt.outcome, ATTEMPT_TIMEOUT);
+    assert_int_equal(f->store->outcomes[1].attempt.trigger, TRIGGER_MANUAL);
+    assert_int_equal(f->store->outcomes[1].verdict, OUTCOME_DELIVERED);
 }
 
 static void an_outcome_that_could_not_be_stored_is_tried_again(void **state)
@@ -383,7 +405,8 @@ int main(void)
         TEST(a_backlog_on_disk_is_delivered_after_a_start),
         TEST(what_is_in_flight_at_the_stop_stays_due),
         TEST(an_unreadable_message_dies_and_blocks_nobody),
-        TEST(a_manual_attempt_at_a_disabled_endpoint_gets_its_end),
+        TEST(what_is_ready_when_the_endpoint_is_disabled_stays_with_the_store),
+        TEST(a_resend_while_an_attempt_is_in_flight_comes_after_it),
         TEST(an_outcome_that_could_not_be_stored_is_tried_again),
         TEST(a_changed_url_is_used_at_once),
         TEST(settings_out_of_range_are_refused),

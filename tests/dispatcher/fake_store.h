@@ -280,6 +280,15 @@ static inline void fake_endpoint(struct store *s, uint32_t number, const char *u
     pthread_mutex_unlock(&s->lock);
 }
 
+static inline void fake_disable(struct store *s, uint32_t number)
+{
+    pthread_mutex_lock(&s->lock);
+    s->disabled[number] = true;
+    s->txn++;
+    s->listener.endpoint(s->listener.context, number, s->txn);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static inline void fake_wait_outcomes(struct store *s, unsigned n)
 {
     pthread_mutex_lock(&s->lock);

@@ -173,18 +173,6 @@ static void a_disabled_endpoint_sleeps_until_it_changes(void **state)
     assert_true(lane_wants_page(f->lane, at(200)));
 }
 
-static void a_manual_attempt_survives_the_sleep_so_that_it_can_be_refused(void **state)
-{
-    struct fixture *f = *state;
-    struct due_row rows[] = {row(1, 100), row(2, 150)};
-    rows[1].trigger = TRIGGER_MANUAL;
-    lane_page(f->lane, f->held, rows, 2, WALL_NEVER, 11, at(200));
-    lane_sleep(f->lane, f->held, &f->bytes);
-    assert_int_equal(f->lane->ready, 1);
-    assert_int_equal(f->lane->first->trigger, TRIGGER_MANUAL);
-    assert_true(lane_can_go(f->lane, at(200)));
-}
-
 static void a_resting_lane_waits_with_everything(void **state)
 {
     struct fixture *f = *state;
@@ -478,7 +466,6 @@ int main(void)
         TEST(a_retry_in_the_future_does_not_count_as_older),
         TEST(a_resend_of_a_delivery_in_flight_is_found_after_it),
         TEST(a_disabled_endpoint_sleeps_until_it_changes),
-        TEST(a_manual_attempt_survives_the_sleep_so_that_it_can_be_refused),
         TEST(a_resting_lane_waits_with_everything),
         TEST(outcomes_that_wait_for_the_disk_hold_the_lane_back),
         cmocka_unit_test(nothing_is_lost_and_nothing_is_sent_twice),
