@@ -1,5 +1,5 @@
-/* A copy while serving: LMDB copies the pages of one committed state, so the copy is what a restart at
- * that moment would have found, and `serve` opens it as it is.
+/* A copy while serving: LMDB copies the pages of one committed state, so the copy is what a restart
+ * at that moment would have found, and `serve` opens it as it is.
  *
  * Durable before reported: the copy, its directory and that directory's entry are synced before
  * ERR_OK. The long read transaction pins free pages: the file grows while a backup runs. */

@@ -56,7 +56,7 @@ enum err check_row_exists(struct check *c, enum tree tree, const struct treekey 
 
 struct check_text check_id(const struct id *id, const char *prefix)
 {
-    struct check_text t;
+    struct check_text t = {""};
     id_format(id, prefix, t.text);
     return t;
 }
@@ -72,8 +72,7 @@ struct id check_prefix(struct span key)
 static enum err check_marks(struct check *c)
 {
     struct span value;
-    enum err e =
-        tree_get(&c->r->store->env, c->r->txn, TREE_META, SPAN(META_MARKS), &value);
+    enum err e = tree_get(&c->r->store->env, c->r->txn, TREE_META, SPAN(META_MARKS), &value);
     if (e == ERR_NOT_FOUND)
         return ERR_OK; /* nothing was ever committed */
     if (!e && record_marks_decode(value, &c->marks))

@@ -13,8 +13,7 @@ struct subject {
     bool held;       /* a delivery keeps it beyond its expiry */
 };
 
-typedef enum err row_check(struct check *c, struct subject *s, struct span key,
-                           struct span value);
+typedef enum err row_check(struct check *c, struct subject *s, struct span key, struct span value);
 
 /* Before its expiry: the index knows its entries, and retention has not touched it. */
 static bool fresh(const struct check *c, const struct subject *s)
@@ -28,8 +27,7 @@ static enum err index_leads(struct check *c, enum index_family family, const str
 {
     uint8_t value[INDEX_VALUE_MAX];
     size_t len = 0;
-    enum err e =
-        index_view_get(c->r->view, c->r->txn, family, key_span(key), c->now, value, &len);
+    enum err e = index_view_get(c->r->view, c->r->txn, family, key_span(key), c->now, value, &len);
     if (e && e != ERR_NOT_FOUND && e != ERR_CORRUPT)
         return e;
     if (e || !span_eq(span_of(value, len), wanted))
@@ -72,8 +70,7 @@ static enum err delivery_rows(struct check *c, const struct subject *s, const st
     return e;
 }
 
-static enum err delivery_row(struct check *c, struct subject *s, struct span key,
-                             struct span value)
+static enum err delivery_row(struct check *c, struct subject *s, struct span key, struct span value)
 {
     struct delivery d;
     uint32_t endpoint;
@@ -91,18 +88,16 @@ static enum err delivery_row(struct check *c, struct subject *s, struct span key
     if (endpoint >= c->marks.next_endpoint)
         check_say(c, "%s goes to an endpoint not yet made", s->name.text);
     if (unfinished(&d) != (d.due.us > 0))
-        check_say(c, "%s at endpoint number %u is %s but its due time says otherwise",
-                  s->name.text, endpoint, delivery_state_name(d.state));
+        check_say(c, "%s at endpoint number %u is %s but its due time says otherwise", s->name.text,
+                  endpoint, delivery_state_name(d.state));
     enum err e = delivery_rows(c, s, &d, endpoint);
     if (e || !fresh(c, s))
         return e;
     struct treekey entry = key_number_id(endpoint, &s->id);
-    return index_leads(c, INDEX_ENDPOINT_MESSAGE, &entry, (struct span){0}, "a delivery",
-                       &s->name);
+    return index_leads(c, INDEX_ENDPOINT_MESSAGE, &entry, (struct span){0}, "a delivery", &s->name);
 }
 
-static enum err attempt_row(struct check *c, struct subject *s, struct span key,
-                            struct span value)
+static enum err attempt_row(struct check *c, struct subject *s, struct span key, struct span value)
 {
     struct attempt *a;
     c->report->attempts++;
@@ -121,8 +116,8 @@ static enum err attempt_row(struct check *c, struct subject *s, struct span key,
     attempt_free(&a);
     if (!fresh(c, s))
         return ERR_OK;
-    return index_leads(c, INDEX_ENDPOINT_ATTEMPT, &entry, span_of(s->id.b, ID_BYTES),
-                       "an attempt", &s->name);
+    return index_leads(c, INDEX_ENDPOINT_ATTEMPT, &entry, span_of(s->id.b, ID_BYTES), "an attempt",
+                       &s->name);
 }
 
 /* Hands the rows of one message to `row`; those before it have none. */
@@ -152,8 +147,7 @@ static enum err message_entries(struct check *c, const struct subject *s)
     const struct message *m = s->m;
     if (!fresh(c, s)) /* retention may have moved the row; check_queues counts them */
         return ERR_OK;
-    struct treekey expiry =
-        key_expiry(m->expires, EXPIRY_MESSAGE, span_of(s->id.b, ID_BYTES));
+    struct treekey expiry = key_expiry(m->expires, EXPIRY_MESSAGE, span_of(s->id.b, ID_BYTES));
     struct treekey entry = key_number_id(m->app_number, &s->id);
     enum err e = check_row_exists(c, TREE_EXPIRY, &expiry, "a message never expires");
     if (!e)

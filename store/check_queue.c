@@ -115,8 +115,7 @@ static enum err check_endpoints(struct check *c)
     if (!e)
         e = check_open(c, TREE_COUNT, &count);
     while (!e && (due.more || dead.more || count.more)) {
-        uint64_t number =
-            least(head_number(&due), least(head_number(&dead), head_number(&count)));
+        uint64_t number = least(head_number(&due), least(head_number(&dead), head_number(&count)));
         struct endpoint_counts found = {0}, counted = {0};
         e = rows_of(c, &due, number, due_row, &found);
         if (!e)
@@ -174,8 +173,8 @@ static enum err check_expiry(struct check *c)
     }
     check_close(&w);
     if (!e && messages != c->report->messages)
-        check_say(c, "%llu messages have %llu expiry rows",
-                  (unsigned long long)c->report->messages, (unsigned long long)messages);
+        check_say(c, "%llu messages have %llu expiry rows", (unsigned long long)c->report->messages,
+                  (unsigned long long)messages);
     return e;
 }
 

@@ -74,12 +74,18 @@ void message_unref(struct message **m)
 const char *delivery_state_name(enum delivery_state s)
 {
     switch (s) {
-    case DELIVERY_SCHEDULED: return "scheduled";
-    case DELIVERY_RETRYING: return "retrying";
-    case DELIVERY_DELIVERED: return "delivered";
-    case DELIVERY_DEAD: return "dead";
-    case DELIVERY_CANCELED: return "canceled";
-    case DELIVERY_NONE: return "none";
+    case DELIVERY_SCHEDULED:
+        return "scheduled";
+    case DELIVERY_RETRYING:
+        return "retrying";
+    case DELIVERY_DELIVERED:
+        return "delivered";
+    case DELIVERY_DEAD:
+        return "dead";
+    case DELIVERY_CANCELED:
+        return "canceled";
+    case DELIVERY_NONE:
+        return "none";
     }
     return "unknown";
 }
@@ -87,14 +93,22 @@ const char *delivery_state_name(enum delivery_state s)
 const char *delivery_reason_name(enum delivery_reason r)
 {
     switch (r) {
-    case REASON_NONE: return "";
-    case REASON_EXHAUSTED: return "exhausted";
-    case REASON_ENDPOINT_DISABLED: return "endpoint_disabled";
-    case REASON_ENDPOINT_DELETED: return "endpoint_deleted";
-    case REASON_MESSAGE_EXPIRED: return "message_expired";
-    case REASON_MESSAGE_EXPUNGED: return "message_expunged";
-    case REASON_UNREADABLE: return "unreadable";
-    case REASON_CANCELED: return "canceled";
+    case REASON_NONE:
+        return "";
+    case REASON_EXHAUSTED:
+        return "exhausted";
+    case REASON_ENDPOINT_DISABLED:
+        return "endpoint_disabled";
+    case REASON_ENDPOINT_DELETED:
+        return "endpoint_deleted";
+    case REASON_MESSAGE_EXPIRED:
+        return "message_expired";
+    case REASON_MESSAGE_EXPUNGED:
+        return "message_expunged";
+    case REASON_UNREADABLE:
+        return "unreadable";
+    case REASON_CANCELED:
+        return "canceled";
     }
     return "unknown";
 }

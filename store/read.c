@@ -16,8 +16,7 @@ bool read_as_number(struct span bytes, uint32_t *out)
     return !r.failed && r.at == r.end;
 }
 
-enum err read_id_at(struct store_read *r, enum tree tree, const struct treekey *key,
-                    struct id *out)
+enum err read_id_at(struct store_read *r, enum tree tree, const struct treekey *key, struct id *out)
 {
     struct span value;
     enum err e = snapshot_get(r, tree, key, &value);

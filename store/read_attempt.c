@@ -79,8 +79,7 @@ static enum err walk(struct selection *selection, struct page_list *list, struct
 
 enum err store_attempts_of_endpoint(struct store_read *r, uint32_t endpoint,
                                     const struct page *page, const struct attempt_filter *filter,
-                                    bool content, struct attempt **rows,
-                                    struct page_result *result)
+                                    bool content, struct attempt **rows, struct page_result *result)
 {
     struct treekey prefix = key_number(endpoint);
     struct selection selection = {.r = r, .page = page, .filter = filter, .content = content};
@@ -91,8 +90,7 @@ enum err store_attempts_of_endpoint(struct store_read *r, uint32_t endpoint,
 
 enum err store_attempts_of_message(struct store_read *r, const struct id *message,
                                    const struct page *page, const struct attempt_filter *filter,
-                                   bool content, struct attempt **rows,
-                                   struct page_result *result)
+                                   bool content, struct attempt **rows, struct page_result *result)
 {
     struct treekey prefix = key_id(message);
     struct selection selection = {

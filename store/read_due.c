@@ -14,8 +14,7 @@ static uint16_t tries_of(struct store_read *r, struct span key, struct span valu
 }
 
 enum err store_due_page(struct store_read *r, uint32_t endpoint, struct wall from, struct wall now,
-                        struct due_row *rows, unsigned max, unsigned *count,
-                        struct wall *next_due)
+                        struct due_row *rows, unsigned max, unsigned *count, struct wall *next_due)
 {
     static const struct id least;
     *count = 0;

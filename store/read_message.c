@@ -28,8 +28,7 @@ static enum err load_body(struct store_read *r, const struct id *id, struct mess
     return e ? e : record_message_verify(m);
 }
 
-enum err read_message(struct store_read *r, const struct id *id, bool content,
-                      struct message **out)
+enum err read_message(struct store_read *r, const struct id *id, bool content, struct message **out)
 {
     *out = NULL;
     struct treekey key = key_id(id);
@@ -91,13 +90,12 @@ static enum err find_event(struct store_read *r, uint32_t app_number, struct spa
     key.len += sizeof hash;
     uint8_t value[INDEX_VALUE_MAX];
     size_t len = 0;
-    enum err e = index_view_get(r->view, r->txn, INDEX_EVENT_ID, key_span(&key), clock_wall(),
-                                value, &len);
+    enum err e =
+        index_view_get(r->view, r->txn, INDEX_EVENT_ID, key_span(&key), clock_wall(), value, &len);
     if (e)
         return e;
-    return read_as_id(span_of(value, len), out)
-               ? ERR_OK
-               : snapshot_corrupt(r, "event id", key_span(&key));
+    return read_as_id(span_of(value, len), out) ? ERR_OK
+                                                : snapshot_corrupt(r, "event id", key_span(&key));
 }
 
 enum err store_message_get(struct store_read *r, uint32_t app_number, struct span ref, bool content,

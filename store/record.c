@@ -25,7 +25,8 @@ void record_task_encode(const struct task *t, struct buf *out)
     buf_u64(out, t->done);
     codec_wall(out, t->created);
     codec_wall(out, t->updated);
-    codec_field(out, TASK_EVENT_TYPE, span_of(t->event_type, strnlen(t->event_type, EVENT_TYPE_MAX)));
+    codec_field(out, TASK_EVENT_TYPE,
+                span_of(t->event_type, strnlen(t->event_type, EVENT_TYPE_MAX)));
     codec_end(out, start);
 }
 

@@ -63,10 +63,17 @@ enum err record_app_decode(struct span in, struct app **out)
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
         switch (f.tag) {
-        case APP_UID: a->uid = f.value; break;
-        case APP_NAME: a->name = f.value; break;
-        case APP_METADATA: a->metadata = f.value; break;
-        default: r.failed = true;
+        case APP_UID:
+            a->uid = f.value;
+            break;
+        case APP_NAME:
+            a->name = f.value;
+            break;
+        case APP_METADATA:
+            a->metadata = f.value;
+            break;
+        default:
+            r.failed = true;
         }
     }
     e = codec_finished(&r);
@@ -164,17 +171,25 @@ static void decode_endpoint_fixed(struct reader *r, struct endpoint *e)
     e->throttle_rate = (int64_t)read_u64(r);
 }
 
-static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v,
-                                       struct endpoint *e, unsigned filters_max)
+static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, struct endpoint *e,
+                                       unsigned filters_max)
 {
     struct codec_tagged f = {0};
     enum err err = ERR_OK;
     while (!err && codec_read_tagged(r, &f)) {
         switch (f.tag) {
-        case ENDPOINT_UID: e->uid = f.value; break;
-        case ENDPOINT_URL: e->url = f.value; break;
-        case ENDPOINT_DESCRIPTION: e->description = f.value; break;
-        case ENDPOINT_REASON: e->disabled_reason = f.value; break;
+        case ENDPOINT_UID:
+            e->uid = f.value;
+            break;
+        case ENDPOINT_URL:
+            e->url = f.value;
+            break;
+        case ENDPOINT_DESCRIPTION:
+            e->description = f.value;
+            break;
+        case ENDPOINT_REASON:
+            e->disabled_reason = f.value;
+            break;
         case ENDPOINT_FILTER:
             if (e->filter_count == filters_max)
                 return ERR_CORRUPT;
@@ -185,10 +200,17 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v,
                 return ERR_CORRUPT;
             e->channels[e->channel_count++] = f.value;
             break;
-        case ENDPOINT_METADATA: e->metadata = f.value; break;
-        case ENDPOINT_HEADERS: e->headers = f.value; break;
-        case ENDPOINT_KEY: err = decode_key(f.value, v, e); break;
-        default: return ERR_CORRUPT;
+        case ENDPOINT_METADATA:
+            e->metadata = f.value;
+            break;
+        case ENDPOINT_HEADERS:
+            e->headers = f.value;
+            break;
+        case ENDPOINT_KEY:
+            err = decode_key(f.value, v, e);
+            break;
+        default:
+            return ERR_CORRUPT;
         }
     }
     if (!err)
@@ -230,8 +252,8 @@ void record_event_type_encode(const struct event_type *t, struct buf *out)
     buf_u64(out, t->version);
     codec_wall(out, t->created);
     codec_wall(out, t->updated);
-    buf_u8(out, (uint8_t)((t->archived ? TYPE_ARCHIVED : 0) |
-                          (t->deprecated ? TYPE_DEPRECATED : 0)));
+    buf_u8(out,
+           (uint8_t)((t->archived ? TYPE_ARCHIVED : 0) | (t->deprecated ? TYPE_DEPRECATED : 0)));
     codec_field(out, TYPE_NAME, t->name);
     codec_field(out, TYPE_DESCRIPTION, t->description);
     codec_field(out, TYPE_GROUP, t->group_name);
@@ -259,12 +281,23 @@ enum err record_event_type_decode(struct span in, struct event_type **out)
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
         switch (f.tag) {
-        case TYPE_NAME: t->name = f.value; break;
-        case TYPE_DESCRIPTION: t->description = f.value; break;
-        case TYPE_GROUP: t->group_name = f.value; break;
-        case TYPE_FLAG: t->feature_flag = f.value; break;
-        case TYPE_SCHEMAS: t->schemas = f.value; break;
-        default: r.failed = true;
+        case TYPE_NAME:
+            t->name = f.value;
+            break;
+        case TYPE_DESCRIPTION:
+            t->description = f.value;
+            break;
+        case TYPE_GROUP:
+            t->group_name = f.value;
+            break;
+        case TYPE_FLAG:
+            t->feature_flag = f.value;
+            break;
+        case TYPE_SCHEMAS:
+            t->schemas = f.value;
+            break;
+        default:
+            r.failed = true;
         }
     }
     e = codec_finished(&r);

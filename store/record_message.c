@@ -39,7 +39,8 @@ struct stored_message {
 
 static struct span payload_of(const struct message *m)
 {
-    return m->expunged ? (struct span){0} : m->payload;
+    static const struct span none;
+    return m->expunged ? none : m->payload;
 }
 
 static bool fits_inline(const struct message *m)
@@ -60,7 +61,6 @@ void record_message_encode(const struct message *m, struct buf *out)
     bool chunked = payload.len > 0 && !fits_inline(m);
     assert(payload.len <= UINT32_MAX);
 
-    buf_reserve(out, INLINE_BYTES_MAX);
     size_t start = codec_begin(out);
     buf_u8(out, (uint8_t)((m->expunged ? FLAG_EXPUNGED : 0) | (chunked ? FLAG_CHUNKED : 0)));
     codec_wall(out, m->created);
@@ -123,16 +123,29 @@ static enum err decode_tagged(struct reader *r, struct message *m)
     struct codec_tagged f = {0};
     while (codec_read_tagged(r, &f)) {
         switch (f.tag) {
-        case TAG_EVENT_TYPE: m->event_type = f.value; break;
-        case TAG_EVENT_ID: m->event_id = f.value; break;
-        case TAG_ORDERING_KEY: m->ordering_key = f.value; break;
+        case TAG_EVENT_TYPE:
+            m->event_type = f.value;
+            break;
+        case TAG_EVENT_ID:
+            m->event_id = f.value;
+            break;
+        case TAG_ORDERING_KEY:
+            m->ordering_key = f.value;
+            break;
         case TAG_CHANNEL:
             decode_array(r, m->channels, &m->channel_count, MESSAGE_CHANNELS_MAX, f.value);
             break;
-        case TAG_TAG: decode_array(r, m->tags, &m->tag_count, TAGS_MAX, f.value); break;
-        case TAG_CONTENT_TYPE: m->content_type = f.value; break;
-        case TAG_HEADERS: m->headers = f.value; break;
-        default: return ERR_CORRUPT;
+        case TAG_TAG:
+            decode_array(r, m->tags, &m->tag_count, TAGS_MAX, f.value);
+            break;
+        case TAG_CONTENT_TYPE:
+            m->content_type = f.value;
+            break;
+        case TAG_HEADERS:
+            m->headers = f.value;
+            break;
+        default:
+            return ERR_CORRUPT;
         }
     }
     return codec_finished(r);

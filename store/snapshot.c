@@ -87,8 +87,7 @@ enum err store_read_begin(struct store *s, struct store_read **out)
         destroy(r);
         return ERR_NO_MEMORY;
     }
-    int rc = r->txn ? mdb_txn_renew(r->txn)
-                    : mdb_txn_begin(s->env.mdb, NULL, MDB_RDONLY, &r->txn);
+    int rc = r->txn ? mdb_txn_renew(r->txn) : mdb_txn_begin(s->env.mdb, NULL, MDB_RDONLY, &r->txn);
     enum err e = env_err(rc, "begin a read");
     if (e) {
         index_view_close(&r->view);

@@ -34,8 +34,7 @@ static bool derive(const char *main_secret, uint8_t key[KEY_BYTES])
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)main_secret,
                                           strlen(main_secret)),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)purpose,
-                                          sizeof purpose - 1),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)purpose, sizeof purpose - 1),
         OSSL_PARAM_construct_end(),
     };
     bool ok = ctx && EVP_KDF_derive(ctx, key, KEY_BYTES, params) == 1;
@@ -111,8 +110,8 @@ static bool decrypt(EVP_CIPHER_CTX *ctx, const struct vault *v, struct span boun
 {
     uint8_t *plain = (uint8_t *)out->ptr + out->len;
     int n;
-    return EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), v->key, (const uint8_t *)nonce.ptr,
-                               NULL) == 1 &&
+    return EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), v->key, (const uint8_t *)nonce.ptr, NULL) ==
+               1 &&
            EVP_DecryptUpdate(ctx, NULL, &n, (const uint8_t *)bound.ptr, (int)bound.len) == 1 &&
            EVP_DecryptUpdate(ctx, plain, &n, (const uint8_t *)text.ptr, (int)text.len) == 1 &&
            EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, (void *)tag.ptr) == 1 &&

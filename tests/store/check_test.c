@@ -46,8 +46,8 @@ static int setup(void **state)
     second = world_id(40, 1);
     ep_id = world_id(8, 2);
     struct app a = {.id = world_id(4, 1), .number = APP, .org = org, .uid = SPAN("uid")};
-    struct endpoint e = {.id = ep_id, .number = 1, .app = a.id, .app_number = APP,
-                         .org = org, .uid = SPAN("uid")};
+    struct endpoint e = {
+        .id = ep_id, .number = 1, .app = a.id, .app_number = APP, .org = org, .uid = SPAN("uid")};
     struct message m1 = sample_message(first), m2 = sample_message(second);
     m1.event_id = SPAN("evt-1");
     struct delivery waits = {.message = first,

@@ -127,8 +127,8 @@ static void deliveries_of_an_endpoint_are_filtered_by_state_and_message(void **s
     expect_rows(rows, &result, 2, "543210");
     WORLD_OK(store_deliveries_of_endpoint(r, 2, &page, 1 << DELIVERY_DEAD, &all, rows, &result));
     expect_rows(rows, &result, 2, "420");
-    WORLD_OK(store_deliveries_of_endpoint(
-        r, 2, &page, 1 << DELIVERY_DEAD | 1 << DELIVERY_DELIVERED, &of_b, rows, &result));
+    WORLD_OK(store_deliveries_of_endpoint(r, 2, &page, 1 << DELIVERY_DEAD | 1 << DELIVERY_DELIVERED,
+                                          &of_b, rows, &result));
     expect_rows(rows, &result, 2, "531");
     WORLD_OK(store_deliveries_of_endpoint(r, 2, &page, 1 << DELIVERY_DEAD, &of_b, rows, &result));
     expect_rows(rows, &result, 2, "");
@@ -142,7 +142,8 @@ static void dead_letters_are_listed_newest_first_and_filtered_by_death(void **st
     struct page page = {.limit = PAGE_MAX};
     WORLD_OK(store_dead_list(r, 2, &page, &(struct dead_filter){0}, rows, &result));
     expect_rows(rows, &result, 2, "420");
-    struct dead_filter f = {.since = {WORLD_NOW + 2 * US_PER_S}, .until = {WORLD_NOW + 4 * US_PER_S}};
+    struct dead_filter f = {.since = {WORLD_NOW + 2 * US_PER_S},
+                            .until = {WORLD_NOW + 4 * US_PER_S}};
     WORLD_OK(store_dead_list(r, 2, &page, &f, rows, &result));
     expect_rows(rows, &result, 2, "2");
     f = (struct dead_filter){.event_type = SPAN("invoice.paid")};
@@ -166,8 +167,8 @@ static void a_due_page_ends_at_now_at_max_or_at_the_endpoint(void **state)
         unsigned max, count;
         int next; /* -1: never */
     } cases[] = {
-        {1, 0, 100, 64, 6, -1}, {1, 0, 2, 64, 3, 3},   {1, 0, 100, 2, 2, 2},
-        {1, 2, 100, 64, 4, -1}, {1, 3, 2, 64, 0, 3},   {1, 0, -1, 64, 0, 0},
+        {1, 0, 100, 64, 6, -1}, {1, 0, 2, 64, 3, 3},    {1, 0, 100, 2, 2, 2},
+        {1, 2, 100, 64, 4, -1}, {1, 3, 2, 64, 0, 3},    {1, 0, -1, 64, 0, 0},
         {1, 9, 100, 64, 0, -1}, {2, 0, 100, 64, 0, -1}, {0, 0, 100, 64, 0, -1},
         {1, 0, 100, 6, 6, -1},  {1, 0, 100, 0, 0, 0},
     };
@@ -175,13 +176,12 @@ static void a_due_page_ends_at_now_at_max_or_at_the_endpoint(void **state)
         struct due_row rows[64];
         unsigned count;
         struct wall next;
-        WORLD_OK(store_due_page(r, cases[i].endpoint,
-                                (struct wall){WORLD_NOW + cases[i].from * US_PER_S},
-                                (struct wall){WORLD_NOW + cases[i].now * US_PER_S}, rows,
-                                cases[i].max, &count, &next));
+        WORLD_OK(store_due_page(
+            r, cases[i].endpoint, (struct wall){WORLD_NOW + cases[i].from * US_PER_S},
+            (struct wall){WORLD_NOW + cases[i].now * US_PER_S}, rows, cases[i].max, &count, &next));
         assert_int_equal(count, cases[i].count);
-        assert_true(next.us == (cases[i].next < 0 ? INT64_MAX
-                                                  : WORLD_NOW + cases[i].next * US_PER_S));
+        assert_true(next.us ==
+                    (cases[i].next < 0 ? INT64_MAX : WORLD_NOW + cases[i].next * US_PER_S));
         for (unsigned k = 0; k < count; k++) {
             assert_int_equal(rows[k].due.us, WORLD_NOW + (cases[i].from + (int)k) * US_PER_S);
             assert_int_equal(rows[k].tries, cases[i].from + (int)k);

@@ -263,8 +263,7 @@ static void attempts_are_listed_newest_first_and_filtered(void **state)
     expect_attempts(true, &all, &f, "420");
     f = (struct attempt_filter){.status = -1, .endpoint = ENDPOINT + 1};
     expect_attempts(false, &all, &f, "");
-    f = (struct attempt_filter){.status = -1,
-                                .message = {.event_type_count = 1, .event_types = b}};
+    f = (struct attempt_filter){.status = -1, .message = {.event_type_count = 1, .event_types = b}};
     expect_attempts(true, &all, &f, "531");
     f = (struct attempt_filter){.status = -1};
     expect_attempts(true, &(struct page){.limit = 2, .before = {WORLD_NOW + 68 * US_PER_MS}}, &f,

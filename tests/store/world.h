@@ -172,8 +172,7 @@ static inline void world_delivery(struct world *w, const struct delivery *d, uin
     world_put(w, TREE_DELIVERY, key_id_number(&d->message, d->endpoint_number));
     if (d->due.us) {
         record_due_encode(tries, &w->record);
-        world_put(w, TREE_DUE,
-                  key_due(d->endpoint_number, d->due, &d->message, TRIGGER_SCHEDULED));
+        world_put(w, TREE_DUE, key_due(d->endpoint_number, d->due, &d->message, TRIGGER_SCHEDULED));
         w->counts[d->endpoint_number].waiting++;
     }
     if (d->state == DELIVERY_DEAD) {
