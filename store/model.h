@@ -103,8 +103,9 @@ struct message {
     struct span headers;      /* JSON object of headers for this message alone; empty: none */
     struct span payload;      /* exact bytes */
     bool expunged;            /* the payload was deleted on request */
-    char *block;              /* malloc'ed, what the spans point into; freed with the message */
-    size_t block_len;
+    char *block;      /* malloc'ed, what the spans point into, freed with the message; NULL when the
+                         bytes stand behind the struct itself, as in what the store reads */
+    size_t block_len; /* of those bytes, wherever they are */
 };
 /* A message with one reference and everything zero; NULL when out of memory. */
 struct message *message_new(void);
