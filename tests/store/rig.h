@@ -401,6 +401,24 @@ static inline void rig_kill(struct rig *r, const struct id *message, const struc
     assert_int_equal(rig_conclude(r, message, e, TRIGGER_SCHEDULED, OUTCOME_DEAD), DELIVERY_DEAD);
 }
 
+/* Concludes many at once: outcomes wait for company, one by one they would take long. */
+static inline void rig_conclude_all(struct rig *r, const struct id *ids, unsigned n,
+                                    const struct endpoint *e, enum attempt_trigger trigger,
+                                    int verdict)
+{
+    struct outcome_op *ops = calloc(n, sizeof *ops);
+    assert_non_null(ops);
+    unsigned wanted = r->done + n;
+    for (unsigned i = 0; i < n; i++)
+        ops[i] = rig_outcome(r, &ids[i], e, trigger, verdict);
+    for (unsigned i = 0; i < n; i++)
+        rig_submit(r, &ops[i].op, STORE_OUTCOME);
+    rig_await(r, wanted);
+    for (unsigned i = 0; i < n; i++)
+        OK(ops[i].op.result);
+    free(ops);
+}
+
 static inline enum err rig_resend(struct rig *r, const struct id *message, uint32_t endpoint)
 {
     struct resend_op op = {.message = *message, .endpoint = endpoint};
