@@ -237,7 +237,7 @@ enum field body_integer(struct body *b, const char *name, int64_t min, int64_t m
     enum field state = member(b, name, &value);
     if (state != FIELD_VALUE)
         return state;
-    if (value.type != JSON_NUMBER || json_integer(value, min, max, out) != ERR_OK) {
+    if (value.type != JSON_NUMBER || json_int64(value, min, max, out) != ERR_OK) {
         char why[96];
         snprintf(why, sizeof why, "value is not an integer from %lld to %lld", (long long)min,
                  (long long)max);

@@ -11,7 +11,7 @@ enum err text_decode(struct arena *a, struct json_value string, struct span *out
         return ERR_OK;
     struct buf text;
     buf_init(&text, string.raw.len);
-    enum err e = json_string(string, &text);
+    enum err e = json_text(string, &text);
     if (!e && text.failed)
         e = ERR_NO_MEMORY;
     if (!e) {

@@ -463,7 +463,7 @@ static struct span text_of(struct json_value value)
     return span_of(value.raw.ptr + 1, value.raw.len - 2);
 }
 
-enum err json_string(struct json_value value, struct buf *out)
+enum err json_text(struct json_value value, struct buf *out)
 {
     if (value.type != JSON_STRING)
         return ERR_INVALID;
@@ -492,7 +492,7 @@ enum err json_plain(struct json_value value, struct span *out)
     return ERR_OK;
 }
 
-enum err json_integer(struct json_value value, int64_t min, int64_t max, int64_t *out)
+enum err json_int64(struct json_value value, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = value.raw.len && value.raw.ptr[0] == '-';
     int64_t v = 0;

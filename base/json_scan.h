@@ -47,10 +47,10 @@ bool json_next(struct json_walk *w, struct span *name, struct json_value *item);
 /* The text of a string value, escapes decoded to UTF-8, appended to `out`. ERR_INVALID on a lone
  * surrogate or an escaped NUL, which no store or receiver handles well, and on another type;
  * ERR_TOO_LARGE when the buffer failed. */
-enum err json_string(struct json_value value, struct buf *out) MUST_CHECK;
+enum err json_text(struct json_value value, struct buf *out) MUST_CHECK;
 /* The text of a string value without escapes, borrowed; ERR_INVALID when it has any. */
 enum err json_plain(struct json_value value, struct span *out) MUST_CHECK;
 /* An integer without fraction or exponent in [min, max]; ERR_INVALID otherwise. */
-enum err json_integer(struct json_value value, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
+enum err json_int64(struct json_value value, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
 #endif

@@ -108,7 +108,7 @@ bool destination_headers(struct span json, struct curl_slist **list, char **cont
     for (struct span name; good && json_next(&walk, &name, &item);) {
         const char *why;
         buf_clear(&value);
-        if (walk.name_escaped || item.type != JSON_STRING || json_string(item, &value) ||
+        if (walk.name_escaped || item.type != JSON_STRING || json_text(item, &value) ||
             dispatcher_header_check(name, buf_view(&value), &why))
             continue;
         good = header_add(name, buf_view(&value), list, content_type);

@@ -69,7 +69,7 @@ static enum err read_date(struct json_value item, int64_t *seconds)
     while (whole < item.raw.len && item.raw.ptr[whole] != '.')
         whole++;
     item.raw.len = whole;
-    return json_integer(item, 0, INT64_MAX / US_PER_S, seconds);
+    return json_int64(item, 0, INT64_MAX / US_PER_S, seconds);
 }
 
 struct claims {

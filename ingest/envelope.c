@@ -57,7 +57,7 @@ static enum err text_of(struct reading *r, struct json_value v, struct span *out
         return json_plain(v, out);
     struct buf decoded;
     buf_init(&decoded, v.raw.len);
-    enum err e = json_string(v, &decoded);
+    enum err e = json_text(v, &decoded);
     if (!e && decoded.failed)
         e = ERR_NO_MEMORY;
     if (!e) {
@@ -178,7 +178,7 @@ static enum err read_retention(struct reading *r, struct json_value v, int64_t l
                                int64_t unit_us, const char *field, const char *message)
 {
     int64_t n;
-    if (json_integer(v, least, most, &n))
+    if (json_int64(v, least, most, &n))
         return refuse(r, field, message);
     if (r->m->retention_us)
         return refuse(r, field, "excludes the other retention member");
@@ -209,7 +209,7 @@ static enum err read_header(struct reading *r, struct span name, struct json_val
     struct buf value;
     const char *why = "must be texts by name";
     buf_init(&value, ENDPOINT_HEADERS_MAX);
-    enum err e = v.type == JSON_STRING ? json_string(v, &value) : ERR_INVALID;
+    enum err e = v.type == JSON_STRING ? json_text(v, &value) : ERR_INVALID;
     if (!e && value.failed)
         e = ERR_NO_MEMORY;
     if (!e)
@@ -308,7 +308,7 @@ static enum err find_escaped(struct span name, const struct member **out)
         .type = JSON_STRING, .raw = {name.ptr - 1, name.len + 2}, .escaped = true};
     struct buf text;
     buf_init(&text, quoted.raw.len);
-    enum err e = json_string(quoted, &text);
+    enum err e = json_text(quoted, &text);
     *out = e ? NULL : find_member(buf_view(&text));
     if (text.failed)
         e = ERR_NO_MEMORY;

@@ -277,7 +277,7 @@ static void escapes_are_decoded_to_utf8(void **state)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         struct buf b;
         buf_init(&b, 100);
-        assert_int_equal(json_string(accepted(pairs[i][0]), &b), ERR_OK);
+        assert_int_equal(json_text(accepted(pairs[i][0]), &b), ERR_OK);
         check_text(buf_view(&b), pairs[i][1]);
         buf_free(&b);
     }
@@ -293,7 +293,7 @@ static void lone_surrogates_and_escaped_nuls_are_not_text(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct buf b;
         buf_init(&b, 100);
-        if (!json_string(accepted(texts[i]), &b))
+        if (!json_text(accepted(texts[i]), &b))
             fail_msg("%s was decoded", texts[i]);
         buf_free(&b);
     }
@@ -305,7 +305,7 @@ static void a_text_over_the_maximum_is_too_large(void **state)
     struct buf b;
 
     buf_init(&b, 3);
-    assert_int_equal(json_string(accepted("\"abcd\""), &b), ERR_TOO_LARGE);
+    assert_int_equal(json_text(accepted("\"abcd\""), &b), ERR_TOO_LARGE);
     buf_free(&b);
 }
 
@@ -345,14 +345,14 @@ static void integers_are_whole_and_within_their_range(void **state)
     int64_t v;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (json_integer(accepted(cases[i].text), INT64_MIN, INT64_MAX, &v) != cases[i].e)
+        if (json_int64(accepted(cases[i].text), INT64_MIN, INT64_MAX, &v) != cases[i].e)
             fail_msg("%s", cases[i].text);
         if (!cases[i].e)
             assert_true(v == cases[i].v);
     }
-    assert_int_equal(json_integer(accepted("5"), 5, 5, &v), ERR_OK);
-    assert_int_equal(json_integer(accepted("4"), 5, 9, &v), ERR_INVALID);
-    assert_int_equal(json_integer(accepted("10"), 5, 9, &v), ERR_INVALID);
+    assert_int_equal(json_int64(accepted("5"), 5, 5, &v), ERR_OK);
+    assert_int_equal(json_int64(accepted("4"), 5, 9, &v), ERR_INVALID);
+    assert_int_equal(json_int64(accepted("10"), 5, 9, &v), ERR_INVALID);
 }
 
 int main(void)
