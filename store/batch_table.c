@@ -33,9 +33,8 @@ static struct batch_table_slot *slot_of(const struct batch_table *b, enum index_
     size_t mask = b->cap - 1;
     for (size_t at = (size_t)hash_table(key) + family;; at++) {
         struct batch_table_slot *s = &b->slot[at & mask];
-        if (s->stamp != b->stamp ||
-            (memtable_family(s->table, s->node) == family &&
-             span_eq(memtable_entry(s->table, s->node).key, key)))
+        if (s->stamp != b->stamp || (memtable_family(s->table, s->node) == family &&
+                                     span_eq(memtable_entry(s->table, s->node).key, key)))
             return s;
     }
 }

@@ -1,7 +1,7 @@
 /* Blocks exist so that many small entries share one row, one checksum and one descent of a tree.
  *
- * The offsets stand behind the entries, so that a builder appends both without moving anything and a
- * reader finds an entry, and searches by halves, without walking. A block is believed only as a
+ * The offsets stand behind the entries, so that a builder appends both without moving anything and
+ * a reader finds an entry, and searches by halves, without walking. A block is believed only as a
  * whole: block_open looks at every length once, and nothing after it checks again. */
 #include "store/block.h"
 

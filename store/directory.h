@@ -1,7 +1,8 @@
 /* Which runs make up the index at one moment, with the filters that are in memory.
  *
  * A directory never changes: the writer makes a new one and publishes it; views hold references.
- * Because it holds references on its runs and filters, those live as long as anyone may read them. */
+ * Because it holds references on its runs and filters, those live as long as anyone may read
+ * them. */
 #ifndef STORE_DIRECTORY_H
 #define STORE_DIRECTORY_H
 
@@ -23,9 +24,9 @@ struct directory {
     struct directory_item item[];
 };
 
-/* The items of `old` (may be NULL) but for those whose run is in `without`, and `added` (NULL: none),
- * with one reference. Takes its own references on runs and filters. Filters of the oldest runs are
- * left out until those in memory fit `filter_bytes_max`. NULL: out of memory. */
+/* The items of `old` (may be NULL) but for those whose run is in `without`, and `added` (NULL:
+ * none), with one reference. Takes its own references on runs and filters. Filters of the oldest
+ * runs are left out until those in memory fit `filter_bytes_max`. NULL: out of memory. */
 struct directory *directory_change(const struct directory *old, struct run *const *without,
                                    unsigned without_count, const struct directory_item *added,
                                    size_t filter_bytes_max);
@@ -35,8 +36,7 @@ void directory_unref(struct directory **d);
 
 unsigned directory_count(const struct directory *d);
 /* How many runs of a level a family has. */
-unsigned directory_level_count(const struct directory *d, enum index_family family,
-                               unsigned level);
+unsigned directory_level_count(const struct directory *d, enum index_family family, unsigned level);
 
 /* The newest entry of the key in any run. ERR_NOT_FOUND. Points into the map. */
 enum err directory_find(const struct directory *d, const struct index_trees *trees, MDB_txn *txn,

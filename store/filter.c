@@ -1,8 +1,8 @@
 /* Without filters a look-up of a new idempotency key, the most common one, would touch every run.
  *
  * The probes are first + i * step of one 128-bit hash (Kirsch and Mitzenmacher: as good as seven
- * hashes). The hash is stable on disk, and bits are numbered by bytes, so that a stored filter means
- * the same on every machine. */
+ * hashes). The hash is stable on disk, and bits are numbered by bytes, so that a stored filter
+ * means the same on every machine. */
 #include "store/filter.h"
 
 #include "base/hash.h"

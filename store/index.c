@@ -93,9 +93,9 @@ static enum err load_directory(struct index *ix, MDB_txn *txn)
     return rc == MDB_NOTFOUND ? ERR_OK : env_err(rc, "index directory");
 }
 
-/* Freezes the table when the next record of the tail might not fit, so that a record's entries stand
- * in one table. A second full table grows instead: it is read back from one that fitted, give or
- * take the last record. */
+/* Freezes the table when the next record of the tail might not fit, so that a record's entries
+ * stand in one table. A second full table grows instead: it is read back from one that fitted, give
+ * or take the last record. */
 static enum err load_record(void *context, uint64_t number, unsigned entries)
 {
     struct index *ix = context;
@@ -331,7 +331,7 @@ static struct index_shown shown_of(const struct index *ix)
 {
     return (struct index_shown){
         .table = {memtable_ref(ix->active), ix->frozen ? memtable_ref(ix->frozen) : NULL},
-        .limit = {memtable_mark(ix->active), ix->frozen ? memtable_mark(ix->frozen) : 0},
+        .limit = {ix->batch_mark, ix->frozen ? memtable_mark(ix->frozen) : 0},
         .directory = directory_ref(ix->directory),
     };
 }

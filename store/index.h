@@ -11,8 +11,8 @@
  * Threads. One writer thread calls everything in the first part. Readers open a view from any
  * thread; opening and closing take a mutex for a moment, reading takes none.
  *
- * A block of a run or a record of the tail that fails its checksum is reported once and passed over:
- * its entries are lost, everything else goes on.
+ * A block of a run or a record of the tail that fails its checksum is reported once and passed
+ * over: its entries are lost, everything else goes on.
  *
  * Invariants
  *   - an entry is in the tail or in a run, never in neither, in every committed state;
@@ -29,7 +29,7 @@
 
 #define INDEX_KEY_MAX 48
 #define INDEX_VALUE_MAX 64
-#define INDEX_TABLE_BYTES (8u * 1024 * 1024) /* one table in memory; two exist while one is written */
+#define INDEX_TABLE_BYTES (8u * 1024 * 1024) /* a table in memory; two while one is written */
 #define INDEX_FILTER_BYTES_MAX (16u * 1024 * 1024)
 #define INDEX_MERGE_RUNS 8 /* this many runs of one level become one of the next */
 #define INDEX_LEVELS 3     /* a full run of the last level is a window that only expires */
@@ -37,7 +37,7 @@
 
 /* On disk: append only. */
 enum index_family {
-    INDEX_IDEMPOTENCY,      /* key hash (16)                  -> see store/ingest.c; looked up whole */
+    INDEX_IDEMPOTENCY,      /* key hash (16)                  -> store/ingest.c; looked up whole */
     INDEX_EVENT_ID,         /* app number (4) hash (16)       -> message id; looked up whole */
     INDEX_APP_MESSAGE,      /* app number (4) message id      -> nothing; walked */
     INDEX_ENDPOINT_MESSAGE, /* endpoint number (4) message id -> nothing; walked */
@@ -65,7 +65,8 @@ bool index_has_room(const struct index *ix, unsigned entries);
 enum err index_put(struct index *ix, enum index_family family, struct span key, struct span value,
                    struct wall expires) MUST_CHECK;
 /* The newest live value of a key: the batch, the tables, then the runs by their filters.
- * ERR_NOT_FOUND. value has room for INDEX_VALUE_MAX bytes. */
+ * Of the families that are looked up whole (asserted). ERR_NOT_FOUND. value has room for
+ * INDEX_VALUE_MAX bytes. */
 enum err index_get(struct index *ix, MDB_txn *txn, enum index_family family, struct span key,
                    struct wall now, uint8_t *value, size_t *value_len) MUST_CHECK;
 /* Before the commit, once: writes the batch's entries to the tail. */
@@ -82,21 +83,22 @@ enum err index_step(struct index *ix, MDB_txn *txn, struct wall now, unsigned ro
 /* ------------------------------------------------ the readers' part */
 
 /* A view pins the tables and runs of one moment. Open the view BEFORE the read transaction that it
- * is used with, and close it after that: what has left memory by then is in that transaction, and no
- * row of a pinned run is removed. Any thread. All views are closed before index_close (asserted). */
+ * is used with, and close it after that: what has left memory by then is in that transaction, and
+ * no row of a pinned run is removed. Any thread. All views are closed before index_close
+ * (asserted). */
 struct index_view;
 struct index_view *index_view_open(struct index *ix); /* NULL: out of memory */
 void index_view_close(struct index_view **view);
 
-/* The newest live value of a key, as index_get. */
+/* The newest live value of a key, as index_get, of any family. */
 enum err index_view_get(struct index_view *view, MDB_txn *txn, enum index_family family,
                         struct span key, struct wall now, uint8_t *value,
                         size_t *value_len) MUST_CHECK;
 
 /* Walks the keys that begin with `prefix` in order, memory and runs as one, each key once. */
 struct index_cursor;
-/* `start` (it begins with the prefix): the walk begins at the first key >= start (forward) or <= start
- * (backward) within the prefix; empty: at the prefix's end. */
+/* `start` (it begins with the prefix): the walk begins at the first key >= start (forward) or <=
+ * start (backward) within the prefix; empty: at the prefix's end. */
 enum err index_cursor_open(struct index_view *view, MDB_txn *txn, enum index_family family,
                            struct span prefix, struct span start, bool backward,
                            struct index_cursor **out) MUST_CHECK;
@@ -108,7 +110,8 @@ void index_cursor_close(struct index_cursor **c);
 
 /* Verifies tail, runs, directory and filters against each other; findings to `say`. Entries seen in
  * *entries. Not while the writer runs. */
-enum err index_check(struct index *ix, MDB_txn *txn, void (*say)(void *context, const char *finding),
-                     void *context, uint64_t *entries) MUST_CHECK;
+enum err index_check(struct index *ix, MDB_txn *txn,
+                     void (*say)(void *context, const char *finding), void *context,
+                     uint64_t *entries) MUST_CHECK;
 
 #endif

@@ -127,8 +127,7 @@ static enum err check_record(struct check *c, MDB_val key, MDB_val value)
     enum err e = run_decode(span_of(key.mv_data, key.mv_size),
                             span_of(value.mv_data, value.mv_size), &run, &state);
     if (e == ERR_CORRUPT) {
-        say(c, "damaged directory record of run",
-            key.mv_size == 8 ? get_be64(key.mv_data) : 0);
+        say(c, "damaged directory record of run", key.mv_size == 8 ? get_be64(key.mv_data) : 0);
         return ERR_OK;
     }
     if (e)
@@ -198,8 +197,7 @@ static enum err check_tail(struct check *c, MDB_val key, MDB_val value)
     for (unsigned i = 0; i < block.count; i++) {
         struct index_entry entry = block_entry(&block, i);
         enum index_family family;
-        if (!tail_entry_parse(&entry, &family) ||
-            !in_memory(&c->ix->shown, family, entry.key)) {
+        if (!tail_entry_parse(&entry, &family) || !in_memory(&c->ix->shown, family, entry.key)) {
             say(c, "an entry is not in memory of record of the tail", number);
             return ERR_OK;
         }

@@ -131,8 +131,8 @@ static enum err open_sources(struct index_job *j, struct work *w, struct merge *
     return e;
 }
 
-/* Consumes entries until the block is full. *entry is the first that was not consumed; ERR_NOT_FOUND
- * when there is none. */
+/* Consumes entries until the block is full. *entry is the first that was not consumed;
+ * ERR_NOT_FOUND when there is none. */
 static enum err fill_block(struct index_job *j, struct work *w, struct merge *m,
                            struct index_entry *entry, struct block_builder *block)
 {
@@ -196,8 +196,7 @@ static enum err write_filter(struct index_job *j, struct work *w)
     for (; j->now.chunk < chunks; j->now.chunk++) {
         if (w->units <= 0)
             return ERR_OK;
-        enum err e =
-            run_writer_filter(j->output, &w->ix->trees, w->txn, j->filter, j->now.chunk);
+        enum err e = run_writer_filter(j->output, &w->ix->trees, w->txn, j->filter, j->now.chunk);
         if (e)
             return e;
         w->units -= WORK_UNITS_PER_RECORD;

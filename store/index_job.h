@@ -14,24 +14,25 @@ enum job_phase {
 /* All of a job that a transaction changes. */
 struct job_progress {
     enum job_phase phase;
-    bool begun;             /* the directory knows the run as `building` */
-    bool published;         /* the directory has the run, or was told that there is none */
-    struct run_key at;      /* the last key consumed; empty before the first */
+    bool begun;        /* the directory knows the run as `building` */
+    bool published;    /* the directory has the run, or was told that there is none */
+    struct run_key at; /* the last key consumed; empty before the first */
     struct run_figures figures;
-    unsigned chunk;         /* of the filter: the next to store */
+    unsigned chunk; /* of the filter: the next to store */
 };
 
 struct index_job {
     struct memtable *table; /* a reference; or NULL and */
     unsigned inputs;        /* runs, each with a reference and marked as merging, newest first */
     struct run *input[INDEX_MERGE_RUNS];
-    struct run *output;     /* the run in the making */
-    struct filter *filter;  /* NULL: family without, or no room for it */
+    struct run *output;    /* the run in the making */
+    struct filter *filter; /* NULL: family without, or no room for it */
     struct job_progress now, committed;
 };
 
 /* Work left in a slice. What it costs to read an entry is the unit. */
-#define WORK_UNITS_PER_ROW 8 /* writing a small row costs about as much as passing eight entries on */
+#define WORK_UNITS_PER_ROW \
+    8 /* writing a small row costs about as much as passing eight entries on */
 #define WORK_UNITS_PER_RECORD 16 /* a block, a chunk or a removal: near two kilobytes each */
 struct work {
     struct index *ix;

@@ -37,21 +37,21 @@ struct index {
 
     /* owned by the writer's thread */
     struct memtable *active;
-    struct memtable *frozen;     /* NULL, or the full table that is being written out */
-    struct memtable *following;  /* NULL, or the table that the running batch began: active after its
+    struct memtable *frozen;    /* NULL, or the full table that is being written out */
+    struct memtable *following; /* NULL, or the table that the running batch began: active after its
                                     commit, and what was active is frozen then */
-    memtable_node batch_mark;    /* where the running batch begins in `active` */
+    memtable_node batch_mark;   /* where the running batch begins in `active` */
     bool flushed;
-    struct batch_table batch;    /* the running batch by key, for the families looked up whole */
+    struct batch_table batch; /* the running batch by key, for the families looked up whole */
     struct tail tail;
-    uint64_t frozen_tail;        /* the last record of the tail that belongs to `frozen` */
-    uint64_t following_tail;     /* the last one before those of `following` */
+    uint64_t frozen_tail;    /* the last record of the tail that belongs to `frozen` */
+    uint64_t following_tail; /* the last one before those of `following` */
 
-    struct directory *directory;      /* committed */
-    struct directory *directory_next; /* NULL, or what the running transaction makes of it */
-    uint64_t next_number;             /* of the next run; gaps are harmless */
-    struct run *doomed;               /* rows to remove once no view knows them */
-    struct run *doomed_next;          /* doomed by the running transaction */
+    struct directory *directory;         /* committed */
+    struct directory *directory_next;    /* NULL, or what the running transaction makes of it */
+    uint64_t next_number;                /* of the next run; gaps are harmless */
+    struct run *doomed;                  /* rows to remove once no view knows them */
+    struct run *doomed_next;             /* doomed by the running transaction */
     struct index_job *job[INDEX_LEVELS]; /* the run being written into each level */
     unsigned family, family_committed;   /* of `frozen`: the next to write out */
     bool frozen_done;                    /* all are, in the running transaction */

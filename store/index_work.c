@@ -6,10 +6,10 @@
  * holds LEVEL_RUNS_MAX runs of a family takes no more until they are merged: then the table stays
  * full and ingest is refused, which is the honest answer of a disk that is too slow.
  *
- * Durable first: whatever a step decides becomes true in index_work_committed. In the transaction in
- * which a run becomes live its inputs become doomed, and the mark of the tail moves with the last
- * family of a table. Jobs start only from a committed directory, so that an abort never takes a
- * running job's inputs away. */
+ * Durable first: whatever a step decides becomes true in index_work_committed. In the transaction
+ * in which a run becomes live its inputs become doomed, and the mark of the tail moves with the
+ * last family of a table. Jobs start only from a committed directory, so that an abort never takes
+ * a running job's inputs away. */
 #include "store/index_job.h"
 
 #include "store/run_writer.h"
@@ -28,8 +28,8 @@ static struct directory *current(const struct index *ix)
 static enum err change_directory(struct index *ix, struct run *const *without, unsigned count,
                                  const struct directory_item *added)
 {
-    struct directory *changed = directory_change(current(ix), without, count, added,
-                                                 ix->limits.filter_bytes_max);
+    struct directory *changed =
+        directory_change(current(ix), without, count, added, ix->limits.filter_bytes_max);
     if (!changed)
         return ERR_NO_MEMORY;
     directory_unref(&ix->directory_next);
@@ -136,7 +136,8 @@ static enum err end_job(struct work *w, struct index_job *j)
 
 /* ------------------------------------------------ removing */
 
-/* Runs that have expired as a whole leave at once, unless a merge is about to drop their entries. */
+/* Runs that have expired as a whole leave at once, unless a merge is about to drop their
+ * entries. */
 static enum err drop_expired(struct work *w)
 {
     const struct directory *d = w->ix->directory;

@@ -5,8 +5,9 @@
  * is bounded by a limit, the arena's mark when it opened its view: nodes come from the arena in the
  * order in which they are put, so a node is visible exactly when it lies below the limit.
  *
- * A node that was added and not yet linked can be forgotten (memtable_truncate): that is how a batch
- * that aborts leaves nothing behind. Several nodes may have the same key: the newest stands first. */
+ * A node that was added and not yet linked can be forgotten (memtable_truncate): that is how a
+ * batch that aborts leaves nothing behind. Several nodes may have the same key: the newest stands
+ * first. */
 #ifndef STORE_MEMTABLE_H
 #define STORE_MEMTABLE_H
 
@@ -26,7 +27,7 @@ void memtable_unref(struct memtable **t);
 /* ------------------------------------------------ the writer's part */
 
 /* Room that any entry is sure to fit in. */
-#define MEMTABLE_NODE_MAX 192
+#define MEMTABLE_NODE_MAX 216
 /* How many entries are sure to fit. */
 size_t memtable_room(const struct memtable *t);
 /* Doubles the arena. Only before the table is shared. False: out of memory. */
@@ -53,11 +54,11 @@ size_t memtable_count(const struct memtable *t, enum index_family family);
 /* Lives as long as the reference. */
 struct index_entry memtable_entry(const struct memtable *t, memtable_node node);
 /* The newest visible node of the key; 0: none. */
-memtable_node memtable_find(const struct memtable *t, memtable_node limit,
-                            enum index_family family, struct span key);
+memtable_node memtable_find(const struct memtable *t, memtable_node limit, enum index_family family,
+                            struct span key);
 /* The newest visible node of the first key >= `key` (of the last key <= it); 0: none. */
-memtable_node memtable_seek(const struct memtable *t, memtable_node limit,
-                            enum index_family family, struct span key, bool backward);
+memtable_node memtable_seek(const struct memtable *t, memtable_node limit, enum index_family family,
+                            struct span key, bool backward);
 /* The same for the first key behind this node's (before it). */
 memtable_node memtable_next(const struct memtable *t, memtable_node limit, memtable_node node,
                             bool backward);

@@ -1,9 +1,9 @@
-/* A scan over the current entry of every source finds the next one: sources are counted in tens, and
- * a scan of tens beats a heap that must be kept in order.
+/* A scan over the current entry of every source finds the next one: sources are counted in tens,
+ * and a scan of tens beats a heap that must be kept in order.
  *
- * Invariant: a source that is `live` stands on an entry that was not handed out yet, except that the
- * entry handed out last, and its older namesakes, are still under their sources until the next call,
- * so that what the caller holds stays valid. */
+ * Invariant: a source that is `live` stands on an entry that was not handed out yet, except that
+ * the entry handed out last, and its older namesakes, are still under their sources until the next
+ * call, so that what the caller holds stays valid. */
 #include "store/merge.h"
 
 #include "store/run_cursor.h"

@@ -38,7 +38,7 @@ void run_key_set(struct run_key *k, struct span key);
 /* What the directory knows of the content. */
 struct run_figures {
     uint64_t entries, blocks;
-    uint32_t sum; /* of the blocks' checksums, in order: finds a block that is gone */
+    uint32_t sum;          /* of the blocks' checksums, in order: finds a block that is gone */
     uint32_t filter_bytes; /* 0: none */
     struct wall max_expires;
     struct run_key first, last;

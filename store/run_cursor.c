@@ -1,5 +1,5 @@
-/* A block is keyed by its last key, so the block that could hold a key is the first one whose row is
- * not less: one descent of the tree, then a search by halves.
+/* A block is keyed by its last key, so the block that could hold a key is the first one whose row
+ * is not less: one descent of the tree, then a search by halves.
  *
  * Each step to another block descends again by key. That costs half a microsecond per block of some
  * twenty-five entries, and in exchange all runs of a level share one LMDB cursor. */
@@ -33,8 +33,8 @@ enum err run_find(struct run *run, const struct index_trees *trees, MDB_txn *txn
 static void report_damage(struct run *run)
 {
     if (!atomic_exchange_explicit(&run->damage_reported, true, memory_order_relaxed))
-        log_error("index block damaged", LOG_INT("run", run->number), LOG_INT("family", run->family),
-                  LOG_END);
+        log_error("index block damaged", LOG_INT("run", run->number),
+                  LOG_INT("family", run->family), LOG_END);
 }
 
 /* Takes the block at the LMDB cursor; passes damaged ones in the given direction. `rc` is of the

@@ -1,8 +1,8 @@
 /* Reading one run: look-up of a key, and a walk in both directions.
  *
  * What it hands out points into the map: valid until the transaction ends, in a write transaction
- * until the next write, unless the cursor was given a place to copy blocks to; then until the cursor
- * moves. A damaged block is reported once per run and passed over. */
+ * until the next write, unless the cursor was given a place to copy blocks to; then until the
+ * cursor moves. A damaged block is reported once per run and passed over. */
 #ifndef STORE_RUN_CURSOR_H
 #define STORE_RUN_CURSOR_H
 
@@ -19,7 +19,7 @@ struct run_cursor {
                          calls, so that the runs of a level share one */
     uint8_t *copy;    /* BLOCK_BYTES_MAX bytes, or NULL */
     struct block block;
-    unsigned at;      /* entry of the block */
+    unsigned at; /* entry of the block */
 };
 
 /* To the first entry with a key >= `key` (backward: the last <= it). Key at most INDEX_KEY_MAX + 1

@@ -16,8 +16,8 @@ uint32_t run_sum_add(uint32_t sum, uint32_t checksum);
 unsigned run_filter_chunks(size_t filter_bytes);
 enum err run_writer_filter(const struct run *run, const struct index_trees *trees, MDB_txn *txn,
                            struct filter *filter, unsigned chunk) MUST_CHECK;
-/* Reads a live run's filter; NULL without an error when it has none or it is damaged (logged): a run
- * without a filter is looked up directly. ERR_NO_MEMORY, ERR_IO. */
+/* Reads a live run's filter; NULL without an error when it has none or it is damaged (logged): a
+ * run without a filter is looked up directly. ERR_NO_MEMORY, ERR_IO. */
 enum err run_filter_load(const struct run *run, const struct index_trees *trees, MDB_txn *txn,
                          struct filter **out) MUST_CHECK;
 

@@ -74,8 +74,8 @@ static void compare_get(struct world *w, const struct model_view *v, enum index_
     const struct model_entry *e = &v->model.entry[family][i];
     uint8_t value[INDEX_VALUE_MAX];
     size_t len = 0;
-    enum err got = index_view_get(v->view, v->txn, family, run_key_span(&keys[i]), w->f.now, value,
-                                  &len);
+    enum err got =
+        index_view_get(v->view, v->txn, family, run_key_span(&keys[i]), w->f.now, value, &len);
     assert_int_equal(got, lives(e, w->f.now) ? ERR_OK : ERR_NOT_FOUND);
     if (got == ERR_OK)
         assert_true(span_eq(span_of(value, len), span_of(e->value, e->len)));
@@ -129,8 +129,8 @@ static void compare_batch(struct world *w)
         const struct model_entry *e = &w->batch.entry[family][i];
         uint8_t value[INDEX_VALUE_MAX];
         size_t len = 0;
-        enum err got = index_get(w->f.ix, w->f.txn, family, run_key_span(&keys[i]), w->f.now, value,
-                                 &len);
+        enum err got =
+            index_get(w->f.ix, w->f.txn, family, run_key_span(&keys[i]), w->f.now, value, &len);
         assert_int_equal(got, lives(e, w->f.now) ? ERR_OK : ERR_NOT_FOUND);
         if (got == ERR_OK)
             assert_true(span_eq(span_of(value, len), span_of(e->value, e->len)));
@@ -180,7 +180,8 @@ static bool put_some(struct world *w)
         enum index_family family = (enum index_family)below(w, INDEX_FAMILIES);
         unsigned i = below(w, KEYS);
         struct model_entry *e = &w->batch.entry[family][i];
-        struct wall expires = wall_add(w->f.now, (1 + below(w, (unsigned)w->lifetime_s)) * US_PER_S);
+        struct wall expires =
+            wall_add(w->f.now, (1 + below(w, (unsigned)w->lifetime_s)) * US_PER_S);
         if (expires.us > e->expires.us)
             e->expires = expires;
         e->len = below(w, INDEX_VALUE_MAX + 1);
@@ -209,6 +210,7 @@ static void one_batch(struct world *w)
     compare_batch(w);
     if (below(w, 5))
         (void)fixture_step(&w->f, 1 + below(w, 300));
+    touch_view(w);
     unsigned end = below(w, 100);
     if (end < 10) {
         w->aborts++;

@@ -53,7 +53,8 @@ static enum err see(uint32_t n)
     MDB_txn *txn;
     struct index_view *v = index_view_open(f.ix);
     assert_int_equal(mdb_txn_begin(f.env, NULL, MDB_RDONLY, &txn), 0);
-    enum err e = index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(n, key), f.now, value, &value_len);
+    enum err e =
+        index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(n, key), f.now, value, &value_len);
     mdb_txn_abort(txn);
     index_view_close(&v);
     return e;
@@ -157,8 +158,8 @@ static void an_entry_dies_at_its_expiry_and_zero_means_never(void **state)
     (void)state;
     put_range(1, 2, US_PER_S, 0);
     fixture_begin(&f);
-    assert_int_equal(index_put(f.ix, INDEX_IDEMPOTENCY, SPAN("for ever"), SPAN(""), (struct wall){0}),
-                     ERR_OK);
+    assert_int_equal(
+        index_put(f.ix, INDEX_IDEMPOTENCY, SPAN("for ever"), SPAN(""), (struct wall){0}), ERR_OK);
     fixture_commit(&f);
     fixture_advance(&f, US_PER_S - 1);
     assert_int_equal(see(1), ERR_OK);
@@ -166,9 +167,9 @@ static void an_entry_dies_at_its_expiry_and_zero_means_never(void **state)
     assert_int_equal(see(1), ERR_NOT_FOUND);
     fixture_advance(&f, INT64_C(1000000) * US_PER_S);
     fixture_begin(&f);
-    assert_int_equal(index_get(f.ix, f.txn, INDEX_IDEMPOTENCY, SPAN("for ever"), f.now, value,
-                               &value_len),
-                     ERR_OK);
+    assert_int_equal(
+        index_get(f.ix, f.txn, INDEX_IDEMPOTENCY, SPAN("for ever"), f.now, value, &value_len),
+        ERR_OK);
     fixture_abort(&f);
 }
 
@@ -280,12 +281,12 @@ static void a_view_keeps_the_rows_of_its_runs_until_it_closes(void **state)
     assert_int_equal(mdb_txn_begin(f.env, NULL, MDB_RDONLY, &txn), 0);
     uint8_t key[16];
     for (uint32_t n = 0; n < 500; n++)
-        assert_int_equal(index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(n, key), f.now, value,
-                                        &value_len),
-                         ERR_OK);
-    assert_int_equal(index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(600, key), f.now, value,
-                                    &value_len),
-                     ERR_NOT_FOUND);
+        assert_int_equal(
+            index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(n, key), f.now, value, &value_len),
+            ERR_OK);
+    assert_int_equal(
+        index_view_get(v, txn, INDEX_IDEMPOTENCY, key_of(600, key), f.now, value, &value_len),
+        ERR_NOT_FOUND);
     mdb_txn_abort(txn);
     assert_non_null(f.ix->doomed);
     index_view_close(&v);
@@ -297,7 +298,7 @@ static void filters_in_memory_stay_within_their_bound(void **state)
 {
     (void)state;
     fixture_close(&f);
-    const size_t bound = 1024;
+    const size_t bound = 4096;
     fixture_open(&f, TABLE, bound);
     for (uint32_t n = 0; n < 4000; n += 20) {
         put_range(n, n + 20, INT64_C(1000) * US_PER_S, STEP);

@@ -24,8 +24,7 @@ static void write_run(void)
         struct index_entry e = {key_of(2 * n, key), SPAN("a value of some length"), {n + 1}};
         if (block_add(&block, &e))
             continue;
-        assert_int_equal(
-            run_writer_block(run, &f.ix->trees, f.txn, &block, &run->figures), ERR_OK);
+        assert_int_equal(run_writer_block(run, &f.ix->trees, f.txn, &block, &run->figures), ERR_OK);
         block_begin(&block);
         assert_true(block_add(&block, &e));
     }
@@ -175,8 +174,8 @@ static void rows_are_removed_in_slices_and_the_record_last(void **state)
 static void a_record_comes_back_as_it_was(void **state)
 {
     (void)state;
-    run->figures = (struct run_figures){.entries = 1, .blocks = 2, .sum = 3, .filter_bytes = 8,
-                                        .max_expires = WALL_NEVER};
+    run->figures = (struct run_figures){
+        .entries = 1, .blocks = 2, .sum = 3, .filter_bytes = 8, .max_expires = WALL_NEVER};
     run_key_set(&run->figures.first, SPAN("a"));
     run_key_set(&run->figures.last, SPAN("bcd"));
     assert_int_equal(run_store(run, &f.ix->trees, f.txn, RUN_DOOMED), ERR_OK);
@@ -186,9 +185,8 @@ static void a_record_comes_back_as_it_was(void **state)
     struct run *back;
     enum run_state state_back;
     struct span key_bytes = span_of(key.mv_data, key.mv_size);
-    assert_int_equal(run_decode(key_bytes, span_of(value.mv_data, value.mv_size), &back,
-                                &state_back),
-                     ERR_OK);
+    assert_int_equal(
+        run_decode(key_bytes, span_of(value.mv_data, value.mv_size), &back, &state_back), ERR_OK);
     assert_int_equal(state_back, RUN_DOOMED);
     assert_true(back->number == 5 && back->family == INDEX_EVENT_ID && back->level == 1);
     assert_memory_equal(&back->figures, &run->figures, sizeof run->figures);
