@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from svix.api import RecoverIn
 
 from receivers import Answer
 from surehook import eventually
@@ -188,8 +189,6 @@ def test_message_ids_and_filters_do_not_mix(service, app, dead):
 
 def test_recover_attempts_what_failed_for_good_and_nothing_else(start, receiver):
     """Recover once skipped messages after the first hundred and re-sent those still pending."""
-    from svix.api import RecoverIn
-
     service = start(retry_schedule="", endpoint_max_in_flight=50)
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)

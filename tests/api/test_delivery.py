@@ -1,9 +1,11 @@
 """From POST to delivery: every matching endpoint, the exact bytes, one id."""
 
 import json
+import threading
 
 import pytest
-from svix.api import MessageIn
+from svix.api import MessageGetOptions, MessageIn
+from svix.api.message import message_in_raw
 
 from receivers import Answer
 from surehook import EVENTS, eventually
@@ -151,7 +153,8 @@ def test_only_matching_channels_are_delivered(service, app, receiver):
 def test_an_event_that_nobody_wants_is_stored_all_the_same(service, app):
     svix = service.svix()
     msg = svix.message.create(app, MessageIn(event_type="lonely", payload={"n": 1}))
-    assert svix.message.get(app, msg.id).payload == {"n": 1}
+    whole = MessageGetOptions(with_content=True)
+    assert svix.message.get(app, msg.id, whole).payload == {"n": 1}
     assert [m.id for m in svix.message.list(app).data] == [msg.id]
     assert svix.message_attempt.list_attempted_destinations(app, msg.id).data == []
 
@@ -200,8 +203,6 @@ def test_a_backlog_larger_than_memory_s_share_drains_in_order(start, receiver):
     service = start(endpoint_max_in_flight=1)
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)
-    import threading
-
     gate = threading.Event()
     receiver.script = lambda delivery: Answer(204, hold=gate)
     messages = [{"eventType": "e", "payload": {"n": n}} for n in range(500)]
@@ -227,8 +228,6 @@ def test_connections_are_reused(start, receiver):
 
 
 def test_a_raw_payload_is_sent_as_it_is(service, app, receiver):
-    from svix.api import message_in_raw
-
     service.subscribe(app, receiver)
     message = message_in_raw("plain.text", "not JSON: é\n", "text/plain; charset=utf-8")
     msg = service.svix().message.create(app, message)
