@@ -1,3 +1,4 @@
+/* What an admin body may be, and that every refusal names the field that broke the rule. */
 #include "admin/body.h"
 #include "base/bounds.h"
 

@@ -1,3 +1,4 @@
+/* Headers of endpoints: credentials stay unseen, names have no case, and nothing unsendable is kept. */
 #include "admin/endpoint_header.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Tokens of API keys: their form, their hash, and the names of their scopes. */
 #include "admin/key.h"
 
 #include <setjmp.h>

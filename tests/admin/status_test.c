@@ -1,3 +1,4 @@
+/* Every state of a delivery against the status that the API shows for it, and the filters back. */
 #include "admin/client.h"
 #include "admin/status.h"
 
