@@ -1,4 +1,4 @@
-/* Headers of endpoints: credentials stay unseen, names have no case, and nothing unsendable is kept. */
+/* Headers of endpoints: credentials stay unseen, names have no case, the unsendable is refused. */
 #include "admin/endpoint_header.h"
 
 #include <setjmp.h>
