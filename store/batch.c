@@ -60,6 +60,7 @@ enum err batch_begin(struct batch *b, struct wall now)
     b->now = now;
     b->rows = b->entries = 0;
     b->marked = false;
+    b->soonest = WALL_NEVER;
     b->due_count = b->changed_count = b->forgotten_count = 0;
     b->tally = (struct tally){0};
     b->change = (struct change){0};
@@ -257,6 +258,14 @@ enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, uns
     *done = e == ERR_NOT_FOUND || (!e && !span_starts(key, prefix));
     mdb_cursor_close(c);
     return *done ? ERR_OK : e;
+}
+
+enum err batch_expire(struct batch *b, struct wall when, enum expiry_kind kind, struct span what)
+{
+    struct treekey key = key_expiry(when, kind, what);
+    if (when.us < b->soonest.us)
+        b->soonest = when;
+    return batch_put_span(b, TREE_EXPIRY, key_span(&key), (struct span){0}, 0);
 }
 
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,

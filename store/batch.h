@@ -57,6 +57,7 @@ struct batch {
     unsigned rows;    /* written or deleted so far */
     unsigned entries; /* of these, index entries */
     bool marked;      /* marks changed */
+    struct wall soonest; /* of what was given an expiry; WALL_NEVER: nothing */
     struct table_endpoint *dirty;
     struct handoff *handoffs, *last_handoff;
     unsigned due_count, changed_count, forgotten_count;
@@ -94,6 +95,9 @@ enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct sp
 /* Removes the rows whose key begins with `prefix` while b->rows < limit. *done: none is left. */
 enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, unsigned limit,
                            bool *done) MUST_CHECK;
+/* What expires then; retention comes back for it. */
+enum err batch_expire(struct batch *b, struct wall when, enum expiry_kind kind,
+                      struct span what) MUST_CHECK;
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,
                      struct wall expires) MUST_CHECK;
 

@@ -120,7 +120,5 @@ enum err idempotency_keep(struct batch *b, struct store_op *op)
     enum err e = batch_put(b, TREE_ANSWER, key_of(op), 0);
     if (e)
         return e;
-    struct treekey expiry =
-        key_expiry(wall_add(b->now, i->lifetime_us), EXPIRY_ANSWER, key_of(op));
-    return batch_put_span(b, TREE_EXPIRY, key_span(&expiry), (struct span){0}, 0);
+    return batch_expire(b, wall_add(b->now, i->lifetime_us), EXPIRY_ANSWER, key_of(op));
 }

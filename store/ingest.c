@@ -106,8 +106,7 @@ static enum err put_message(struct batch *b, const struct message *m)
         e = put_bodies(b, m);
     if (e)
         return e;
-    struct treekey expiry = key_expiry(m->expires, EXPIRY_MESSAGE, key_span(&key));
-    e = batch_put_span(b, TREE_EXPIRY, key_span(&expiry), (struct span){0}, 0);
+    e = batch_expire(b, m->expires, EXPIRY_MESSAGE, key_span(&key));
     return e ? e : message_index(b, m, wall_add(m->expires, INDEX_SLACK_US));
 }
 

@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 
-#define PERIOD_US US_PER_S              /* expiries are collected into one commit for this long */
-#define LOOK_US (60 * US_PER_S)         /* and looked for at least this often */
-#define WAIT_US (24 * 3600 * US_PER_S)  /* until an unfinished message is looked at again */
+#define LOOK_US (60 * US_PER_S)        /* expiries are looked for this often at least, */
+#define PERIOD_US US_PER_S             /* and collected into one commit for this long */
+#define WAIT_US (24 * 3600 * US_PER_S) /* until an unfinished message is looked at again */
 
 /* ---------------------------------------------------------------- whether a message may go */
 
@@ -110,10 +110,9 @@ static enum err index_anew(struct batch *b, const struct id *message, struct wal
 static enum err keep_until(struct batch *b, const struct treekey *row, const struct id *message,
                            struct wall until)
 {
-    struct treekey later = key_expiry(until, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));
     enum err e = batch_del(b, TREE_EXPIRY, key_span(row));
     if (!e)
-        e = batch_put_span(b, TREE_EXPIRY, key_span(&later), (struct span){0}, 0);
+        e = batch_expire(b, until, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));
     return e ? e : index_anew(b, message, until);
 }
 

@@ -178,9 +178,7 @@ static enum err finish_row(struct batch *b, const struct task *t)
     struct treekey key = key_id(&t->id);
     if (!is_public(t->kind))
         return batch_clear(b, TREE_TASK, key_span(&key));
-    struct treekey expiry = key_expiry(wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK,
-                                       key_span(&key));
-    enum err e = batch_put_span(b, TREE_EXPIRY, key_span(&expiry), (struct span){0}, 0);
+    enum err e = batch_expire(b, wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK, key_span(&key));
     return e ? e : put_row(b, t);
 }
 

@@ -225,6 +225,8 @@ static enum err background(struct writer *w)
     }
     if (!e && b->now.us >= w->retention_next.us)
         e = retention_step(b, share, &w->retention_next);
+    else if (!e && b->soonest.us < w->retention_next.us)
+        w->retention_next = b->soonest;
     w->more = index_more || tasks_more || b->now.us >= w->retention_next.us;
     return e;
 }

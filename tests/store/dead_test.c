@@ -8,18 +8,13 @@ static struct app a;
 static struct endpoint e;
 static struct id ids[MANY];
 
-static void send_many(unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        ids[i] = rig_send(&r, &a);
-}
-
 static void begin(unsigned messages)
 {
     rig_open(&r);
     a = rig_app(&r, "one");
     e = rig_add_endpoint(&r, &a);
-    send_many(messages);
+    if (messages)
+        rig_send_all(&r, &a, ids, messages);
 }
 
 static void kill_many(unsigned n)
@@ -129,7 +124,7 @@ static void deleting_an_application_ends_all_its_endpoints(void **state)
     struct endpoint second = rig_add_endpoint(&r, &a);
     struct app other = rig_app(&r, "two");
     struct endpoint foreign = rig_add_endpoint(&r, &other);
-    send_many(100);
+    rig_send_all(&r, &a, ids, 100);
     struct id kept = rig_send(&r, &other);
     struct app_op op = {.id = a.id};
     OK(rig_do(&r, &op.op, STORE_APP_DELETE));

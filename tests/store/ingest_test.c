@@ -276,7 +276,7 @@ static void a_large_fan_out_reaches_the_endpoints_of_its_moment_in_steps(void **
 {
     (void)state;
     static struct rig r;
-    enum { MANY = 2500 };
+    enum { MANY = 1300 };
     static struct endpoint made[MANY];
     static struct endpoint_op ops[MANY];
     rig_open(&r);

@@ -121,8 +121,7 @@ static void many_messages_leave_in_steps(void **state)
     enum { MANY = 600 };
     static struct id ids[MANY];
     begin();
-    for (int i = 0; i < MANY; i++)
-        ids[i] = rig_send(&r, &a);
+    rig_send_all(&r, &a, ids, MANY);
     rig_conclude_all(&r, ids, MANY, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
     uint64_t commits = counter_get(&store_stats(r.s)->commits);
     rig_advance(&r, 31 * DAY_US);

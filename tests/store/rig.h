@@ -307,6 +307,21 @@ static inline struct id rig_send(struct rig *r, const struct app *a)
     return id;
 }
 
+/* Many in one request. */
+static inline void rig_send_all(struct rig *r, const struct app *a, struct id *ids, unsigned n)
+{
+    static struct ingest_item items[BATCH_MESSAGES_MAX];
+    struct ingest_op op = {.org = a->org, .app = a->uid, .batch = true, .count = n, .items = items};
+    for (unsigned i = 0; i < n; i++)
+        items[i] = (struct ingest_item){.message = rig_message("a", "{}")};
+    OK(rig_do(r, &op.op, STORE_INGEST));
+    for (unsigned i = 0; i < n; i++) {
+        OK(items[i].result);
+        ids[i] = items[i].message->id;
+        message_unref(&items[i].message);
+    }
+}
+
 /* ---------------------------------------------------------------- looking */
 
 static inline enum err rig_delivery_get(struct rig *r, const struct id *message, uint32_t endpoint,
