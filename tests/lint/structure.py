@@ -104,8 +104,8 @@ def check_file(path):
         yield from check_functions(lines)
     if path.suffix == ".h":
         yield from check_guard(path, lines)
-    if path.suffix in CODE - {".sh"} and lines and not lines[0].startswith(("/*", '"""', "#!")):
-        yield 1, "does not say at its top what it is for"
+    if path.suffix in (".c", ".h") and path.parts[0] in BELOW and not lines[0].startswith("/*"):
+        yield 1, "does not say at its top why it exists"
 
 
 def own_files():
