@@ -195,6 +195,7 @@ static int64_t turn(struct worker *w)
 static void *run(void *context)
 {
     struct worker *w = context;
+    pthread_setname_np(pthread_self(), "dispatch");
     for (int64_t wait_us = 0; wait_us >= 0;) {
         transfers_run(w->transfers, mono_add(w->now, wait_us));
         take_inbox(w);

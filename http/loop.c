@@ -1,7 +1,7 @@
-/* libmicrohttpd's internal thread stalls whenever an exact multiple of 128 connections is ready, and
- * its timeouts are of inactivity. So the loop is ours: it waits on libmicrohttpd's epoll descriptor,
- * on the inbox of operations that came back from the store, and on the sockets being closed gently;
- * MHD_run then never blocks.
+/* libmicrohttpd's internal thread stalls whenever an exact multiple of 128 connections is ready,
+ * and its timeouts are of inactivity. So the loop is ours: it waits on libmicrohttpd's epoll
+ * descriptor, on the inbox of operations that came back from the store, and on the sockets being
+ * closed gently; MHD_run then never blocks.
  *
  * Invariant: MHD_run follows every MHD_resume_connection within the same turn, and no connection is
  * suspended when the daemon is stopped. */
@@ -50,9 +50,9 @@ static struct MHD_Daemon *start_daemon(struct loop *l)
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, intake_access, &l->intake,
         MHD_OPTION_LISTEN_SOCKET, l->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED,
-        intake_end, &l->intake, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &l->connections,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
+        intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED, intake_end, &l->intake,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &l->connections, MHD_OPTION_END);
 }
 
 enum err loop_new(struct site *site, int listen_fd, struct loop **out)
@@ -69,11 +69,11 @@ enum err loop_new(struct site *site, int listen_fd, struct loop **out)
     l->drain = drain_new();
     connections_init(&l->connections, site, l->drain);
     intake_init(&l->intake, site, l->inbox, &l->connections);
-    if (l->epoll_fd >= 0 && l->inbox && l->drain && watch(l, inbox_fd(l->inbox))
-        && watch(l, drain_fd(l->drain)))
+    if (l->epoll_fd >= 0 && l->inbox && l->drain && watch(l, inbox_fd(l->inbox)) &&
+        watch(l, drain_fd(l->drain)))
         l->daemon = start_daemon(l);
-    if (!l->daemon
-        || !watch(l, MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd)) {
+    if (!l->daemon ||
+        !watch(l, MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd)) {
         log_error("http.start", LOG_TEXT_FIELD("reason", "the listener could not be made"),
                   LOG_END);
         loop_free(&l);
@@ -155,6 +155,7 @@ static void begin_stop(struct loop *l)
 static void *run(void *cls)
 {
     struct loop *l = cls;
+    pthread_setname_np(pthread_self(), "http");
     int64_t stop_at = 0;
     while (!stop_at) {
         turn(l, 0);

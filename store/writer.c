@@ -421,7 +421,7 @@ enum err writer_start(struct writer *w, const struct store_listener *listener)
         log_error("no thread for the writer", LOG_END);
         return ERR_NO_MEMORY;
     }
-    pthread_setname_np(w->thread, "store-writer");
+    pthread_setname_np(w->thread, "writer");
     w->started = true;
     return ERR_OK;
 }
