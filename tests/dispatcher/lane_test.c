@@ -201,8 +201,8 @@ static void outcomes_that_wait_for_the_disk_hold_the_lane_back(void **state)
 
 /* ---------------------------------------------------------------- the model */
 
-#define ROWS_MAX 4096
-#define MESSAGES 3000
+#define ROWS_MAX 2048
+#define MESSAGES 800
 
 /* What the lane will hear, in the order of commits. */
 struct model_mail {
@@ -426,13 +426,14 @@ static void model_step(struct model *m, bool quiet)
         model_end(m);
         break;
     }
-    model_check(m);
+    if (below(m, 32) == 0)
+        model_check(m);
 }
 
 static void nothing_is_lost_and_nothing_is_sent_twice(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         struct model *m = calloc(1, sizeof *m);
         rng_seed(&m->rng, seed);
         m->now = 1000;
