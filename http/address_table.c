@@ -1,5 +1,5 @@
-/* One client must not take every connection. The table is open addressing with linear probing, twice
- * as large as there may be connections, so it is never full and needs no memory later. */
+/* One client must not take every connection. The table is open addressing with linear probing,
+ * twice as large as there may be connections, so it is never full and needs no memory later. */
 #include "http/address_table.h"
 
 #include "base/hash.h"

@@ -10,7 +10,8 @@
 
 struct address_table;
 
-/* An IPv4 address, or the first 64 bits of an IPv6 address: one subscriber line owns all of them. */
+/* An IPv4 address, or the first 64 bits of an IPv6 address: one subscriber line owns all of
+ * them. */
 struct address_key {
     uint8_t b[8];
 };

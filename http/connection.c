@@ -34,8 +34,8 @@ static struct connection *begin(struct connections *all, struct MHD_Connection *
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     struct address_key address = address_key_of(peer);
     struct connection *c = calloc(1, sizeof *c);
-    if (!c || !heap_reserve(&all->deadlines, all->count + 1)
-        || address_table_enter(all->site->addresses, address)) {
+    if (!c || !heap_reserve(&all->deadlines, all->count + 1) ||
+        address_table_enter(all->site->addresses, address)) {
         counter_add(&all->site->stats.refused[REFUSED_CONNECTIONS], 1);
         shutdown(fd, SHUT_RDWR);
         free(c);

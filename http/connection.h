@@ -24,7 +24,7 @@ struct connection {
     struct MHD_Connection *mhd;
     int fd;
     int drain_fd; /* a duplicate that outlives the reply; -1: none */
-    bool served;   /* has had a request: between requests it is idle, not slow */
+    bool served;  /* has had a request: between requests it is idle, not slow */
     struct address_key address;
     struct request *request; /* the one under way, or NULL */
 };

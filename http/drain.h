@@ -1,6 +1,6 @@
 /* Closing gently: a socket that is closed while bytes of the client wait unread is reset, and the
- * reset can overtake the reply that says why (RFC 9112 section 9.6). Such sockets stay here, read and
- * discarded, for a bounded time. Owned by one HTTP thread. */
+ * reset can overtake the reply that says why (RFC 9112 section 9.6). Such sockets stay here, read
+ * and discarded, for a bounded time. Owned by one HTTP thread. */
 #ifndef HTTP_DRAIN_H
 #define HTTP_DRAIN_H
 

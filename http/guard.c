@@ -1,5 +1,5 @@
-/* Fails closed: whatever is not certainly well-formed is refused, because a proxy in front of us may
- * have seen another request than the one that libmicrohttpd parsed. */
+/* Fails closed: whatever is not certainly well-formed is refused, because a proxy in front of us
+ * may have seen another request than the one that libmicrohttpd parsed. */
 #include "http/guard.h"
 
 /* RFC 9110 section 5.6.2. */

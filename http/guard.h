@@ -22,8 +22,8 @@ struct guard_frame {
     uint64_t length; /* 0 without Content-Length */
 };
 
-/* Pure. `version` is "HTTP/1.1" or "HTTP/1.0"; the first demands a Host. NULL and *out when the head
- * is acceptable, otherwise why it is not (static text, fit for the client). Give at most
+/* Pure. `version` is "HTTP/1.1" or "HTTP/1.0"; the first demands a Host. NULL and *out when the
+ * head is acceptable, otherwise why it is not (static text, fit for the client). Give at most
  * HEADERS_MAX + 1 headers: that many are too many already. */
 const char *guard_check(struct span version, const struct guard_header *headers, size_t count,
                         struct guard_frame *out);

@@ -1,10 +1,10 @@
 /* One request's way through libmicrohttpd's callbacks.
  *
  * The access handler is called once when the head is there, once for each piece of the body, once
- * when the body is complete, and once more after a suspended request was resumed; the request's phase
- * says which of these it is. Everything that can be refused by the head alone is refused in the first
- * call, before a byte of the body is taken; libmicrohttpd then closes the connection itself when a
- * body was announced. */
+ * when the body is complete, and once more after a suspended request was resumed; the request's
+ * phase says which of these it is. Everything that can be refused by the head alone is refused in
+ * the first call, before a byte of the body is taken; libmicrohttpd then closes the connection
+ * itself when a body was announced. */
 #include "http/intake.h"
 
 #include "base/log.h"
@@ -252,9 +252,9 @@ static bool pass_token(struct request *req)
     if (req->route->access == ACCESS_PUBLIC)
         return true;
     struct span header, token, app = {0};
-    if (!request_header(req, "authorization", &header) || !token_of_header(header, &token)
-        || token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
-                           clock_wall(), &req->principal)) {
+    if (!request_header(req, "authorization", &header) || !token_of_header(header, &token) ||
+        token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
+                        clock_wall(), &req->principal)) {
         request_reply_header(req, "WWW-Authenticate", "Bearer");
         request_fail(req, 401, "Invalid token");
         return false;
@@ -299,8 +299,8 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     struct connection *c = connection_of(req->mhd);
     counter_add(&in->site->stats.requests, 1);
     req->method = METHOD_POST;
-    if (pass_guard(req, version, &frame) && find_route(req, method) && pass_bound(req, &frame)
-        && pass_token(req) && read_idempotency_key(req)) {
+    if (pass_guard(req, version, &frame) && find_route(req, method) && pass_bound(req, &frame) &&
+        pass_token(req) && read_idempotency_key(req)) {
         req->phase = REQUEST_BODY;
         if (frame.length > 0 || frame.chunked)
             connection_allow(c, in->site->settings.body_timeout_us);
@@ -309,7 +309,7 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
         return MHD_YES;
     }
     if (!req->close && frame.length == 0 && !frame.chunked)
-        return MHD_YES; /* a reply in this call would close the connection; the next one is at once */
+        return MHD_YES; /* a reply in this call would close the connection; the next is at once */
     req->close = true;
     connection_drain(c);
     return reply_queue(in, req);

@@ -17,7 +17,7 @@ static struct addrinfo *resolve(const char *text)
     char host[LISTEN_ADDRESS_MAX];
     const char *colon = strrchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
-    if (!colon || len >= sizeof host)
+    if (!colon || !colon[1] || len >= sizeof host)
         return NULL;
     memcpy(host, text, len);
     host[len] = 0;

@@ -71,11 +71,10 @@ static bool time_of(struct request *req, const char *name, struct wall *out)
 bool page_params(struct request *req, const struct page_kind *kind, struct page_params *out)
 {
     memset(out, 0, sizeof *out);
-    return limit_of(req, &out->page.limit) && iterator_of(req, kind, out)
-           && order_of(req, kind, &out->page.ascending)
-           && (!kind->times
-               || (time_of(req, "before", &out->page.before)
-                   && time_of(req, "after", &out->page.after)));
+    return limit_of(req, &out->page.limit) && iterator_of(req, kind, out) &&
+           order_of(req, kind, &out->page.ascending) &&
+           (!kind->times ||
+            (time_of(req, "before", &out->page.before) && time_of(req, "after", &out->page.after)));
 }
 
 void page_params_open(struct json_writer *w)

@@ -89,8 +89,8 @@ bool query_get(const struct query *q, const char *name, struct span *value)
 
 static bool names_array(struct span param, struct span name)
 {
-    return span_starts(param, name)
-           && (param.len == name.len || span_eq(span_skip(param, name.len), SPAN("[]")));
+    return span_starts(param, name) &&
+           (param.len == name.len || span_eq(span_skip(param, name.len), SPAN("[]")));
 }
 
 bool query_item(const struct query *q, const char *name, unsigned i, struct span *value)

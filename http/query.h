@@ -14,8 +14,8 @@ struct query {
     } params[QUERY_PARAMS_MAX];
 };
 
-/* Decodes into the arena (text without an escape stays where it is). `plus`: a plus sign is a space.
- * ERR_INVALID on a malformed escape or an encoded NUL, ERR_NO_MEMORY. */
+/* Decodes into the arena (text without an escape stays where it is). `plus`: a plus sign is a
+ * space. ERR_INVALID on a malformed escape or an encoded NUL, ERR_NO_MEMORY. */
 enum err query_decode(struct arena *a, struct span text, bool plus, struct span *out) MUST_CHECK;
 
 /* Splits and decodes what follows the question mark. ERR_INVALID also for too many parameters. */

@@ -50,8 +50,7 @@ bool request_query(const struct request *req, const char *name, struct span *val
     return query_get(&req->query, name, value);
 }
 
-bool request_query_item(const struct request *req, const char *name, unsigned i,
-                        struct span *value)
+bool request_query_item(const struct request *req, const char *name, unsigned i, struct span *value)
 {
     return query_item(&req->query, name, i, value);
 }
@@ -104,8 +103,8 @@ void request_idempotency(const struct request *req, struct idempotency *out)
     uint8_t body[16];
     hash_128(request_body(req), body);
     memcpy(out->body, body, sizeof out->body);
-    out->lifetime_us = span_starts(req->idempotency_key, SPAN("auto_")) ? AUTOMATIC_KEY_US
-                                                                        : EXPLICIT_KEY_US;
+    out->lifetime_us =
+        span_starts(req->idempotency_key, SPAN("auto_")) ? AUTOMATIC_KEY_US : EXPLICIT_KEY_US;
     out->used = true;
 }
 
@@ -177,7 +176,7 @@ void request_release(struct request *req)
 
 void request_reply(struct request *req, unsigned status, struct buf *body)
 {
-    assert(req->phase == REQUEST_HANDLING || req->phase < REQUEST_HANDLING);
+    assert(req->phase <= REQUEST_HANDLING); /* one reply */
     req->phase = REQUEST_ANSWERED;
     req->status = status;
     req->no_memory = req->no_memory || body->failed;

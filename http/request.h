@@ -1,8 +1,9 @@
 /* A request as handlers see it, and the ways to answer it.
  *
- * A handler runs on an HTTP thread when the whole body is there and the token was checked. It either
- * replies before it returns, or submits one store operation with request_submit: the request is then
- * suspended until the commit, and `then` continues on the same HTTP thread. Exactly one reply. */
+ * A handler runs on an HTTP thread when the whole body is there and the token was checked. It
+ * either replies before it returns, or submits one store operation with request_submit: the request
+ * is then suspended until the commit, and `then` continues on the same HTTP thread. Exactly one
+ * reply. */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
@@ -17,8 +18,8 @@ enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, 
 struct principal {
     struct id org;
     enum key_scope scope;
-    struct id app;         /* of SCOPE_APP */
-    uint8_t identity[16];  /* of the token, for idempotency */
+    struct id app;        /* of SCOPE_APP */
+    uint8_t identity[16]; /* of the token, for idempotency */
 };
 
 /* What a route asks of the token. */
@@ -28,7 +29,7 @@ enum access {
     ACCESS_INGEST, /* admin, ingest */
     ACCESS_APP,    /* admin; an application token on its own application: everything on endpoints */
     ACCESS_ADMIN,  /* admin only */
-    ACCESS_READ_ORG, /* admin, read: not application tokens */
+    ACCESS_READ_ORG,   /* admin, read: not application tokens */
     ACCESS_READ_TYPES, /* admin, read, any application token */
 };
 
@@ -81,7 +82,8 @@ void request_fail(struct request *req, unsigned status, const char *detail);
 void request_fail_err(struct request *req, enum err e, const char *detail);
 /* 422 {"detail":[{"loc":[…],"msg":…,"type":…}]}. `where` is "body", "query" or "path"; `field` a
  * dotted path, "filterTypes.2" (numbers become integers), or NULL. */
-void request_invalid(struct request *req, const char *where, const char *field, const char *message);
+void request_invalid(struct request *req, const char *where, const char *field,
+                     const char *message);
 /* The same with another type than "value_error", for instance "value_error.jsondecode". */
 void request_invalid_type(struct request *req, const char *where, const char *field,
                           const char *message, const char *type);
@@ -91,8 +93,8 @@ void request_reply_header(struct request *req, const char *name, const char *val
 /* ---- waiting for the store ---- */
 
 /* Submits `op` and suspends the request; `then` runs on the HTTP thread after the commit. When the
- * store refuses (busy, full) the request is failed here and `then` is not called, but `drop` is (may
- * be NULL), to free what the operation owns. `then` owns the op afterwards. */
+ * store refuses (busy, full) the request is failed here and `then` is not called, but `drop` is
+ * (may be NULL), to free what the operation owns. `then` owns the op afterwards. */
 void request_submit(struct request *req, struct store_op *op,
                     void (*then)(struct request *req, struct store_op *op),
                     void (*drop)(struct request *req, struct store_op *op));

@@ -34,7 +34,8 @@ struct request {
     struct mono began;
 
     /* head */
-    struct span path, query_text; /* as sent, without the question mark; path without a last slash */
+    struct span path,
+        query_text; /* as sent, without the question mark; path without a last slash */
     enum method method;
     const struct route *route;
     void *context;

@@ -184,8 +184,8 @@ void router_allow(const struct router_match *match, char out[ROUTER_ALLOW_MAX])
     out[0] = '\0';
     for (unsigned m = 0; m < METHOD_COUNT; m++)
         if (match->by_method[m]) {
-            int n = snprintf(out + at, ROUTER_ALLOW_MAX - at, "%s%s", at ? ", " : "",
-                             method_names[m]);
+            int n =
+                snprintf(out + at, ROUTER_ALLOW_MAX - at, "%s%s", at ? ", " : "", method_names[m]);
             assert(n > 0 && at + (size_t)n < ROUTER_ALLOW_MAX);
             at += (size_t)n;
         }

@@ -9,7 +9,8 @@
 
 struct router;
 
-/* Asserts that no two routes have the same method and path. The routes themselves are not copied. */
+/* Asserts that no two routes have the same method and path. The routes themselves are not
+ * copied. */
 enum err router_new(const struct route_table *tables, size_t count, struct router **out) MUST_CHECK;
 /* Nulls the pointer. */
 void router_free(struct router **r);
@@ -21,8 +22,8 @@ struct router_match {
     unsigned param_count;
     struct span params[ROUTE_PARAMS_MAX]; /* as in the path, not decoded, in the path's order */
 };
-/* False: no route has this path, whatever the method. A trailing slash makes no difference. Segments
- * of text are preferred over {parameters}. */
+/* False: no route has this path, whatever the method. A trailing slash makes no difference.
+ * Segments of text are preferred over {parameters}. */
 bool router_find(const struct router *r, struct span path, struct router_match *out);
 
 /* "GET, HEAD, POST": the methods that the path takes; room for all. */

@@ -7,11 +7,11 @@
 struct http_settings {
     const char *listen; /* "127.0.0.1:8071", "[::1]:0" */
     int64_t threads;
-    int64_t max_body;       /* the bound of routes whose body_max is MESSAGE_BODY_MAX; 0: just that */
-    int64_t max_batch_body; /* the same for BATCH_BODY_MAX */
-    int64_t head_timeout_us, body_timeout_us; /* absolute, not of inactivity */
+    int64_t max_body; /* the bound of routes whose body_max is MESSAGE_BODY_MAX; 0: just that */
+    int64_t max_batch_body;                               /* the same for BATCH_BODY_MAX */
+    int64_t head_timeout_us, body_timeout_us;             /* absolute, not of inactivity */
     int64_t max_connections, max_connections_per_address; /* of an address; 0: as many as in all */
-    const char *jwt_secret;  /* NULL: only our own keys */
+    const char *jwt_secret;                               /* NULL: only our own keys */
 };
 
 /* Routes of one layer with the context that its handlers get. Static storage. */
@@ -23,8 +23,8 @@ struct route_table {
 
 struct http_server;
 
-/* Binds; the port is known afterwards. ERR_INVALID (logged) for an unusable address. The tables are
- * copied, what they point to is not. */
+/* Binds; the port is known afterwards. ERR_INVALID for a text that is no address, ERR_CONFLICT for
+ * one that cannot be bound, both logged. The tables are copied, what they point to is not. */
 enum err http_server_new(const struct http_settings *settings, struct store *store,
                          const struct route_table *tables, size_t count,
                          struct http_server **out) MUST_CHECK;

@@ -190,8 +190,8 @@ enum err token_allows(enum access access, const struct principal *who, struct sp
 {
     /* Routes of an application hide what is not the token's, even those that it may never use. */
     struct id id;
-    if (who->scope == SCOPE_APP && app.ptr && !id_parse(app, ID_APP, &id)
-        && id_cmp(&id, &who->app) != 0)
+    if (who->scope == SCOPE_APP && app.ptr && !id_parse(app, ID_APP, &id) &&
+        id_cmp(&id, &who->app) != 0)
         return ERR_NOT_FOUND;
     return serves(access, who->scope) ? ERR_OK : ERR_INVALID;
 }

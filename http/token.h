@@ -4,13 +4,13 @@
 
 #include "http/request.h"
 
-/* An API key of ours, or, when `jwt_secret` is not empty, a JSON web token signed with it. ERR_INVALID
- * for anything else; why is not told, so that nobody can probe. */
+/* An API key of ours, or, when `jwt_secret` is not empty, a JSON web token signed with it.
+ * ERR_INVALID for anything else; why is not told, so that nobody can probe. */
 enum err token_principal(struct store *store, struct span jwt_secret, struct span token,
                          struct wall now, struct principal *out) MUST_CHECK;
 
-/* A JSON web token (RFC 7519) of the Svix form: HS256 alone, `sub` an organisation (all rights) or an
- * application (with its organisation in `org`). exp and nbf are checked when present; nbf with
+/* A JSON web token (RFC 7519) of the Svix form: HS256 alone, `sub` an organisation (all rights) or
+ * an application (with its organisation in `org`). exp and nbf are checked when present; nbf with
  * TOKEN_SKEW_S of patience for clocks that differ. Fills all but `identity`. Pure. */
 #define TOKEN_SKEW_S 60
 enum err token_jwt(struct span secret, struct span token, struct wall now,

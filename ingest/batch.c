@@ -1,8 +1,8 @@
 /* Many events, one request, one commit. Invalid items are refused one by one while the valid ones
  * are taken; each message gets memory of its own, because messages of one batch live apart.
  *
- * The answer is rendered from the operation alone, on the writer's thread for the idempotency record
- * and on the HTTP thread for the client, so that both are the same bytes. */
+ * The answer is rendered from the operation alone, on the writer's thread for the idempotency
+ * record and on the HTTP thread for the client, so that both are the same bytes. */
 #include "ingest/batch.h"
 
 #include "http/answer.h"
@@ -13,7 +13,7 @@
 
 /* What became of one item before the store saw it. */
 struct entry {
-    enum err result; /* ERR_OK: taken, in its turn among the operation's items */
+    enum err result;             /* ERR_OK: taken, in its turn among the operation's items */
     struct envelope_fault fault; /* of ERR_INVALID */
 };
 

@@ -1,4 +1,5 @@
-/* POST /api/v1/app/{app}/msg/batch (ours): {"messages":[MessageIn, …]}, one commit, a result each. */
+/* POST /api/v1/app/{app}/msg/batch (ours): {"messages":[MessageIn, …]}, one commit, a result
+ * each. */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H
 

@@ -16,9 +16,9 @@ struct reading {
     char *block;
     struct message *m;
     struct envelope_fault *fault;
-    unsigned seen;          /* a bit for each member of the table */
-    bool raw;               /* the payload came as rawPayload */
-    struct span payload;    /* of the member `payload` */
+    unsigned seen;       /* a bit for each member of the table */
+    bool raw;            /* the payload came as rawPayload */
+    struct span payload; /* of the member `payload` */
 };
 
 /* ---------------------------------------------------------------- faults */
@@ -58,8 +58,8 @@ static enum err text_of(struct reading *r, struct json_value v, struct span *out
     struct buf decoded;
     buf_init(&decoded, v.raw.len);
     enum err e = json_text(v, &decoded);
-    if (!e && decoded.failed)
-        e = ERR_NO_MEMORY;
+    if (decoded.failed)
+        e = ERR_NO_MEMORY; /* the decoded text is never longer, so it is not too large */
     if (!e) {
         char *at = r->block + (v.raw.ptr - r->block) + 1;
         assert(decoded.len <= v.raw.len - 2);
@@ -159,8 +159,12 @@ _Static_assert(MESSAGE_CHANNELS_MAX == 5 && TAGS_MAX == 8, "the texts below name
 static enum err read_channels(struct reading *r, struct json_value v)
 {
     static const struct list_rule rule = {
-        "channels", MESSAGE_CHANNELS_MAX, is_channel, "must be a list of texts",
-        "must have at most 5 items", "must be 1 to 128 characters of a-z, A-Z, 0-9, - _ . and :",
+        "channels",
+        MESSAGE_CHANNELS_MAX,
+        is_channel,
+        "must be a list of texts",
+        "must have at most 5 items",
+        "must be 1 to 128 characters of a-z, A-Z, 0-9, - _ . and :",
     };
     return read_list(r, v, &rule, r->m->channels, &r->m->channel_count);
 }
@@ -168,7 +172,11 @@ static enum err read_channels(struct reading *r, struct json_value v)
 static enum err read_tags(struct reading *r, struct json_value v)
 {
     static const struct list_rule rule = {
-        "tags", TAGS_MAX, is_tag, "must be a list of texts", "must have at most 8 items",
+        "tags",
+        TAGS_MAX,
+        is_tag,
+        "must be a list of texts",
+        "must have at most 8 items",
         "must be a text of 1 to 128 bytes without control characters",
     };
     return read_list(r, v, &rule, r->m->tags, &r->m->tag_count);
@@ -210,7 +218,7 @@ static enum err read_header(struct reading *r, struct span name, struct json_val
     const char *why = "must be texts by name";
     buf_init(&value, ENDPOINT_HEADERS_MAX);
     enum err e = v.type == JSON_STRING ? json_text(v, &value) : ERR_INVALID;
-    if (!e && value.failed)
+    if (value.failed)
         e = ERR_NO_MEMORY;
     if (!e)
         e = dispatcher_header_check(name, buf_view(&value), &why);

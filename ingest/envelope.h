@@ -19,7 +19,7 @@
 #include "store/model.h"
 
 struct envelope_fault {
-    char field[64];      /* dotted path below the message, "channels.3"; empty: the message itself */
+    char field[64]; /* dotted path below the message, "channels.3"; empty: the message itself */
     const char *message; /* static text */
     const char *type;    /* "value_error" or a kind of it; static text */
 };

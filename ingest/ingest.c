@@ -138,7 +138,8 @@ static void single_create(struct request *req)
     s->item = (struct ingest_item){.message = message_new()};
     s->ingest.items = &s->item;
     s->ingest.count = 1;
-    enum err e = s->item.message ? read_message(req, object, s->item.message, &fault) : ERR_NO_MEMORY;
+    enum err e =
+        s->item.message ? read_message(req, object, s->item.message, &fault) : ERR_NO_MEMORY;
     if (!e) {
         request_submit(req, &s->ingest.op, single_done, single_drop);
         return;

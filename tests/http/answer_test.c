@@ -49,10 +49,10 @@ static void every_store_error_has_a_refusal(void **state)
         enum err e;
         unsigned status;
     } rows[] = {
-        {ERR_NOT_FOUND, 404}, {ERR_CONFLICT, 409},  {ERR_STALE, 409},    {ERR_MISMATCH, 409},
-        {ERR_IN_FLIGHT, 409}, {ERR_DISABLED, 409},  {ERR_INVALID, 422},  {ERR_TOO_LARGE, 413},
-        {ERR_FULL, 507},      {ERR_BUSY, 503},      {ERR_IO, 503},       {ERR_NO_MEMORY, 503},
-        {ERR_STOPPING, 503},  {ERR_CORRUPT, 500},   {ERR_LOCKED, 500},   {ERR_VERSION, 500},
+        {ERR_NOT_FOUND, 404}, {ERR_CONFLICT, 409}, {ERR_STALE, 409},   {ERR_MISMATCH, 409},
+        {ERR_IN_FLIGHT, 409}, {ERR_DISABLED, 409}, {ERR_INVALID, 422}, {ERR_TOO_LARGE, 413},
+        {ERR_FULL, 507},      {ERR_BUSY, 503},     {ERR_IO, 503},      {ERR_NO_MEMORY, 503},
+        {ERR_STOPPING, 503},  {ERR_CORRUPT, 500},  {ERR_LOCKED, 500},  {ERR_VERSION, 500},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(answer_status(rows[i].e), rows[i].status);
@@ -81,8 +81,8 @@ static const char *shown(const struct message *m, bool content)
     return out.ptr;
 }
 
-#define TAIL(channels, tags)                                                              \
-    "\"channels\":" channels ",\"id\":\"msg_1srOrx2ZWZBpBUvZwXKQmoEYga2\","               \
+#define TAIL(channels, tags)                                                \
+    "\"channels\":" channels ",\"id\":\"msg_1srOrx2ZWZBpBUvZwXKQmoEYga2\"," \
     "\"timestamp\":\"2021-02-25T15:02:10.123456Z\",\"tags\":" tags ",\"deliverAt\":null}"
 
 static void a_message_shows_every_member_and_its_payload_as_it_came(void **state)
@@ -97,10 +97,9 @@ static void a_message_shows_every_member_and_its_payload_as_it_came(void **state
     m.channel_count = 2;
     m.tags[0] = SPAN("a \"tag\"");
     m.tag_count = 1;
-    assert_string_equal(shown(&m, true),
-                        "{\"eventId\":\"e-1\",\"eventType\":\"user.signup\","
-                        "\"payload\":{ \"a\" : 1.50 }," TAIL("[\"one\",\"two\"]",
-                                                             "[\"a \\\"tag\\\"\"]"));
+    assert_string_equal(shown(&m, true), "{\"eventId\":\"e-1\",\"eventType\":\"user.signup\","
+                                         "\"payload\":{ \"a\" : 1.50 }," TAIL(
+                                             "[\"one\",\"two\"]", "[\"a \\\"tag\\\"\"]"));
 }
 
 static void a_payload_that_is_not_wanted_gone_or_no_object_is_empty(void **state)

@@ -1,5 +1,5 @@
-/* A real server on port 0 with a store that the test completes by hand, and a client that writes raw
- * bytes. Included by tests only; every function is static to its test. */
+/* A real server on port 0 with a store that the test completes by hand, and a client that writes
+ * raw bytes. Included by tests only; every function is static to its test. */
 #ifndef TESTS_HTTP_FIXTURE_H
 #define TESTS_HTTP_FIXTURE_H
 
@@ -28,8 +28,8 @@
 /* The calls of store.h that the HTTP layer makes. One operation is held at a time. */
 static struct fake_store {
     _Atomic(struct store_op *) held;
-    _Atomic int refuse_with; /* enum err */
-    _Atomic bool at_once;    /* complete inside store_submit … */
+    _Atomic int refuse_with;            /* enum err */
+    _Atomic bool at_once;               /* complete inside store_submit … */
     void (*apply)(struct store_op *op); /* … after this, when set */
 } fake;
 

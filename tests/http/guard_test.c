@@ -11,7 +11,7 @@
 
 struct row {
     const char *version;
-    const char *lines; /* "Name: value\n…"; the name is what stands before the first colon */
+    const char *lines;   /* "Name: value\n…"; the name is what stands before the first colon */
     const char *refused; /* NULL: passes */
 };
 
@@ -84,8 +84,14 @@ static const struct row rows[] = {
     {"HTTP/1.1", H "X\xc3\xa9: v\n", NAME},
     /* values */
     {"HTTP/1.1", H "X: a\rb\n", VALUE},
-    {"HTTP/1.1", H "X: a\x0b" "b\n", VALUE},
-    {"HTTP/1.1", H "X: a\x7f" "b\n", VALUE},
+    {"HTTP/1.1",
+     H "X: a\x0b"
+       "b\n",
+     VALUE},
+    {"HTTP/1.1",
+     H "X: a\x7f"
+       "b\n",
+     VALUE},
     {"HTTP/1.1", H "X: \x1b[0m\n", VALUE},
     {"HTTP/1.1", "Host: h\x01\n", VALUE},
     /* versions */

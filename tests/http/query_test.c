@@ -126,7 +126,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_text_decodes_as_the_table_says, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_first_of_a_repeated_parameter_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_first_of_a_repeated_parameter_counts, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(no_query_has_no_parameters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(arrays_may_be_written_in_three_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_parameters_are_refused, set_up, tear_down),

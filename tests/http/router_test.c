@@ -11,7 +11,10 @@ static void handler(struct request *req)
     (void)req;
 }
 
-#define ROUTE(method, path) {METHOD_##method, path, ACCESS_PUBLIC, 0, handler, path}
+#define ROUTE(method, path)                                    \
+    {                                                          \
+        METHOD_##method, path, ACCESS_PUBLIC, 0, handler, path \
+    }
 static const struct route first[] = {
     ROUTE(GET, "/api/v1/app"),
     ROUTE(POST, "/api/v1/app"),
@@ -155,7 +158,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_path_finds_its_route, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(parameters_come_in_the_order_of_the_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parameters_come_in_the_order_of_the_path, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(each_route_has_the_context_of_its_table, set_up, tear_down),
         cmocka_unit_test_setup_teardown(allow_names_every_method_of_the_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_route_of_its_own_for_head_comes_first, set_up, tear_down),

@@ -84,8 +84,8 @@ static const struct route sample_routes[] = {
 static int serve_samples(void **state)
 {
     (void)state;
-    served = (struct route_table){sample_routes, sizeof sample_routes / sizeof sample_routes[0],
-                                  NULL};
+    served =
+        (struct route_table){sample_routes, sizeof sample_routes / sizeof sample_routes[0], NULL};
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* The server from outside: what a client sees on the wire, with real sockets and real libmicrohttpd. */
+/* The server from outside: what a client sees on the wire, with real sockets and real
+ * libmicrohttpd. */
 #include "tests/http/sample_routes.h"
 
 #define HOST "Host: h\r\n"
@@ -107,7 +108,8 @@ static void a_malformed_escape_in_the_path_is_400(void **state)
 {
     int fd = dial(*state);
     expect(fd, "GET /api/v1/app/%zz HTTP/1.1\r\n" HOST "Authorization: Bearer admin\r\n\r\n", 400);
-    expect(fd, "GET /api/v1/app/a%00b HTTP/1.1\r\n" HOST "Authorization: Bearer admin\r\n\r\n", 400);
+    expect(fd, "GET /api/v1/app/a%00b HTTP/1.1\r\n" HOST "Authorization: Bearer admin\r\n\r\n",
+           400);
     close(fd);
 }
 
@@ -138,7 +140,8 @@ static void a_client_that_sends_its_too_large_body_first_still_reads_the_413(voi
     int fd = dial(*state);
     static char body[4 * 1024 * 1024];
     memset(body, 'x', sizeof body);
-    assert_true(say(fd, SPAN("PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 4194304\r\n\r\n")));
+    assert_true(
+        say(fd, SPAN("PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 4194304\r\n\r\n")));
     assert_true(say(fd, span_of(body, sizeof body)));
     struct answer a = hear(fd, true);
     assert_int_equal(a.status, 413);
@@ -149,8 +152,8 @@ static void a_client_that_sends_its_too_large_body_first_still_reads_the_413(voi
 static void a_chunked_body_is_413_at_the_byte_that_passes_its_bound(void **state)
 {
     int fd = dial(*state);
-    static const char head[] = "POST /api/v1/echo HTTP/1.1\r\n" HOST
-                               "Transfer-Encoding: chunked\r\n\r\n3e9\r\n";
+    static const char head[] =
+        "POST /api/v1/echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n";
     static char body[1001];
     memset(body, 'x', sizeof body);
     assert_true(say(fd, SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST
@@ -184,7 +187,8 @@ static void a_large_body_arrives_whole(void **state)
     static char body[MESSAGE_BODY_MAX];
     for (size_t i = 0; i < sizeof body; i++)
         body[i] = (char)('a' + i % 26);
-    assert_true(say(fd, SPAN("PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n")));
+    assert_true(
+        say(fd, SPAN("PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n")));
     assert_true(say(fd, span_of(body, sizeof body)));
     struct answer a = hear(fd, true);
     assert_int_equal(a.len, sizeof body);
@@ -218,6 +222,42 @@ static void a_route_of_messages_has_the_bound_of_the_settings(void **state)
     int fd = dial(server);
     expect(fd, "PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n0123456789", 200);
     expect(fd, "PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\n", 413);
+    close(fd);
+    stop_server(server);
+}
+
+/* Five bodies of 16 MiB do not fit the budget of 64 MiB: at least one is refused, and what the
+ * others hold comes back afterwards. */
+static void bodies_over_the_budget_of_all_are_refused_with_503(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 5, SIZE = 16 * 1024 * 1024 };
+    static char body[SIZE];
+    struct http_settings settings = default_settings();
+    settings.max_body = SIZE;
+    struct http_server *server = start_server(&settings);
+    int fds[CLIENTS], refusals = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = dial(server);
+        assert_true(say(
+            fds[i], SPAN("PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 16777216\r\n\r\n")));
+        say(fds[i], span_of(body, SIZE - 1));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        say(fds[i], SPAN("x"));
+        struct answer a = hear(fds[i], false);
+        assert_true(a.status == 200 || a.status == 503);
+        if (a.status == 503) {
+            assert_non_null(strstr(a.text, "Retry-After: 1\r\n"));
+            refusals++;
+        }
+        answer_free(&a);
+        close(fds[i]);
+    }
+    assert_in_range(refusals, 1, 2);
+    assert_int_equal(refused(server, REFUSED_BUSY), refusals);
+    int fd = dial(server);
+    expect(fd, "PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi", 200);
     close(fd);
     stop_server(server);
 }
@@ -305,7 +345,8 @@ static void automatic_keys_live_minutes_and_explicit_ones_hours(void **state)
 static void a_malformed_idempotency_key_is_400(void **state)
 {
     int fd = dial(*state);
-    expect(fd, "POST /api/v1/app/a/msg HTTP/1.1\r\nIdempotency-Key: a b\r\n" AUTHORIZED("admin"), 400);
+    expect(fd, "POST /api/v1/app/a/msg HTTP/1.1\r\nIdempotency-Key: a b\r\n" AUTHORIZED("admin"),
+           400);
     expect(fd, "POST /api/v1/app/a/msg HTTP/1.1\r\nIdempotency-Key: \r\n" AUTHORIZED("admin"), 400);
     close(fd);
 }
@@ -439,7 +480,8 @@ static void a_dripping_body_is_cut_off(void **state)
     settings.body_timeout_us = 50 * US_PER_MS;
     struct http_server *server = start_server(&settings);
     int fd = dial(server);
-    assert_true(say(fd, SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n")));
+    assert_true(
+        say(fd, SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n")));
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     unsigned sent = 0;
     while (poll(&poll_fd, 1, 1) == 0 && sent < 999) {
@@ -460,8 +502,8 @@ static void exactly_128_concurrent_connections_are_served(void **state)
         fds[i] = dial(*state);
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 128; i++)
-            assert_true(say(fds[i], SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST
-                                         "Content-Length: 2\r\n\r\nhi")));
+            assert_true(say(
+                fds[i], SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi")));
         for (int i = 0; i < 128; i++) {
             struct answer a = hear(fds[i], true);
             assert_int_equal(a.status, 200);
@@ -514,13 +556,18 @@ static void several_threads_share_one_port(void **state)
 static void an_unusable_address_is_refused(void **state)
 {
     (void)state;
-    static const char *const addresses[] = {"", "127.0.0.1", "127.0.0.1:", "[::1:80", "127.0.0.1:x",
-                                            "192.0.2.1:0"};
-    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+    static const struct {
+        const char *address;
+        enum err wanted;
+    } rows[] = {
+        {"", ERR_INVALID},        {"127.0.0.1", ERR_INVALID},   {"127.0.0.1:", ERR_INVALID},
+        {"[::1:80", ERR_INVALID}, {"127.0.0.1:x", ERR_INVALID}, {"192.0.2.1:0", ERR_CONFLICT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct http_settings settings = default_settings();
-        settings.listen = addresses[i];
+        settings.listen = rows[i].address;
         struct http_server *server = NULL;
-        assert_int_equal(http_server_new(&settings, NULL, NULL, 0, &server), ERR_INVALID);
+        assert_int_equal(http_server_new(&settings, NULL, NULL, 0, &server), rows[i].wanted);
         assert_null(server);
     }
 }
@@ -546,6 +593,7 @@ int main(void)
         WITH_SERVER(a_body_for_a_route_without_one_is_413),
         WITH_SERVER(a_large_body_arrives_whole),
         WITH_SERVER(a_continue_is_sent_when_the_head_is_accepted_and_not_when_it_is_refused),
+        cmocka_unit_test(bodies_over_the_budget_of_all_are_refused_with_503),
         cmocka_unit_test(a_route_of_messages_has_the_bound_of_the_settings),
         WITH_SERVER(a_route_asks_for_a_token_and_for_its_scope),
         WITH_SERVER(another_application_is_404_for_the_token_of_one),

@@ -11,35 +11,41 @@ static const struct {
     const char *name;
     struct span bytes;
 } attacks[] = {
-#define ATTACK(name, text) {name, SPAN(text)}
+#define ATTACK(name, text) \
+    {                      \
+        name, SPAN(text)   \
+    }
     ATTACK("both lengths",
            POST HOST "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     ATTACK("both lengths, the other way round",
            POST HOST "Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n" HIDDEN),
     ATTACK("two lengths", POST HOST "Content-Length: 0\r\nContent-Length: 41\r\n\r\n" HIDDEN),
-    ATTACK("the same length twice", POST HOST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" HIDDEN),
+    ATTACK("the same length twice",
+           POST HOST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" HIDDEN),
     ATTACK("a list of lengths", POST HOST "Content-Length: 0, 0\r\n\r\n" HIDDEN),
     ATTACK("a signed length", POST HOST "Content-Length: +0\r\n\r\n" HIDDEN),
     ATTACK("a negative length", POST HOST "Content-Length: -1\r\n\r\n" HIDDEN),
     ATTACK("a hexadecimal length", POST HOST "Content-Length: 0x0\r\n\r\n" HIDDEN),
-    ATTACK("an overflowing length", POST HOST "Content-Length: 18446744073709551616\r\n\r\n" HIDDEN),
+    ATTACK("an overflowing length",
+           POST HOST "Content-Length: 18446744073709551616\r\n\r\n" HIDDEN),
     ATTACK("an empty length", POST HOST "Content-Length: \r\n\r\n" HIDDEN),
     ATTACK("a length with a space in its name", POST HOST "Content-Length : 41\r\n\r\n" HIDDEN),
     ATTACK("a coding with a space in its name",
            POST HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" HIDDEN),
-    ATTACK("two codings",
-           POST HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("two codings", POST HOST
+           "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" HIDDEN),
     ATTACK("a list of codings",
            POST HOST "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     ATTACK("an unknown coding", POST HOST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" HIDDEN),
-    ATTACK("a coding with a vertical tab",
-           POST HOST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding with a vertical tab", POST HOST "Transfer-Encoding: \x0b"
+                                                     "chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     ATTACK("a coding in HTTP/1.0", "POST /api/v1/echo HTTP/1.0\r\n" HOST
                                    "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
                                    "0\r\n\r\n" HIDDEN),
     ATTACK("no host", POST "\r\n" HIDDEN),
     ATTACK("two hosts", POST HOST "Host: other\r\n\r\n" HIDDEN),
-    ATTACK("a control byte in a value", POST HOST "X: a\x01" "b\r\n\r\n" HIDDEN),
+    ATTACK("a control byte in a value", POST HOST "X: a\x01"
+                                                  "b\r\n\r\n" HIDDEN),
     ATTACK("a name that is no token", POST HOST "X{Y}: v\r\n\r\n" HIDDEN),
     ATTACK("another version", "POST /api/v1/echo HTTP/1.2\r\n" HOST "\r\n" HIDDEN),
     ATTACK("a chunk size that is no number",

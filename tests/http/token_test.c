@@ -1,5 +1,5 @@
-/* Tokens are made here with the same primitives that any issuer uses, so that each rule can be broken
- * one at a time; one token made by another implementation stands for all issuers. */
+/* Tokens are made here with the same primitives that any issuer uses, so that each rule can be
+ * broken one at a time; one token made by another implementation stands for all issuers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,15 +77,16 @@ static void a_token_of_an_application_needs_its_organisation(void **state)
 {
     (void)state;
     struct principal who;
-    assert_int_equal(check(sign(HS256, "{\"sub\":\"" APP "\",\"org\":\"" ORG "\"}", "secret"), &who),
-                     ERR_OK);
+    assert_int_equal(
+        check(sign(HS256, "{\"sub\":\"" APP "\",\"org\":\"" ORG "\"}", "secret"), &who), ERR_OK);
     assert_int_equal(who.scope, SCOPE_APP);
     char text[ID_MAX + 1];
     id_format(&who.app, ID_APP, text);
     assert_string_equal(text, APP);
     assert_int_equal(check(sign(HS256, "{\"sub\":\"" APP "\"}", "secret"), &who), ERR_INVALID);
-    assert_int_equal(check(sign(HS256, "{\"sub\":\"" APP "\",\"org\":\"" APP "\"}", "secret"), &who),
-                     ERR_INVALID);
+    assert_int_equal(
+        check(sign(HS256, "{\"sub\":\"" APP "\",\"org\":\"" APP "\"}", "secret"), &who),
+        ERR_INVALID);
 }
 
 #define SUB "\"sub\":\"" ORG "\""
@@ -132,8 +133,11 @@ static void dates_that_allow_it_are_accepted(void **state)
 {
     (void)state;
     static const char *const claims[] = {
-        "{" SUB "}", "{" SUB ",\"exp\":1500000001}", "{" SUB ",\"exp\":1500000001.75}",
-        "{" SUB ",\"nbf\":1500000060}", "{" SUB ",\"iat\":1600000000,\"iss\":\"x\"}",
+        "{" SUB "}",
+        "{" SUB ",\"exp\":1500000001}",
+        "{" SUB ",\"exp\":1500000001.75}",
+        "{" SUB ",\"nbf\":1500000060}",
+        "{" SUB ",\"iat\":1600000000,\"iss\":\"x\"}",
     };
     for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
         struct principal who;
@@ -204,8 +208,8 @@ static void each_scope_has_its_routes(void **state)
         enum access access;
         const char *allowed;
     } rows[] = {
-        {ACCESS_PUBLIC, "yyyy"},   {ACCESS_READ, "y-yy"},     {ACCESS_INGEST, "yy--"},
-        {ACCESS_APP, "y--y"},      {ACCESS_ADMIN, "y---"},    {ACCESS_READ_ORG, "y-y-"},
+        {ACCESS_PUBLIC, "yyyy"},     {ACCESS_READ, "y-yy"},  {ACCESS_INGEST, "yy--"},
+        {ACCESS_APP, "y--y"},        {ACCESS_ADMIN, "y---"}, {ACCESS_READ_ORG, "y-y-"},
         {ACCESS_READ_TYPES, "y-yy"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -60,9 +60,10 @@ static void the_smallest_message_is_taken(void **state)
 static void every_member_arrives(void **state)
 {
     (void)state;
-    struct message *m = taken(" { \"tags\" : [\"t 1\",\"t2\"], \"eventId\":\"e-1\", \"unknown\":[{}],"
-                              "\"channels\":[\"a:1\",\"b\"],\"payloadRetentionPeriod\":30,"
-                              "\"deliverAt\":null,\"application\":null," BASE "} ");
+    struct message *m =
+        taken(" { \"tags\" : [\"t 1\",\"t2\"], \"eventId\":\"e-1\", \"unknown\":[{}],"
+              "\"channels\":[\"a:1\",\"b\"],\"payloadRetentionPeriod\":30,"
+              "\"deliverAt\":null,\"application\":null," BASE "} ");
     assert_true(span_is(m->event_id, "e-1"));
     assert_int_equal(m->channel_count, 2);
     assert_true(span_is(m->channels[0], "a:1") && span_is(m->channels[1], "b"));
@@ -87,14 +88,21 @@ static void the_payload_keeps_its_exact_bytes(void **state)
 {
     (void)state;
     static const char *const payloads[] = {
-        "{}", "{ }", "{\n\t\"a\" :1.50 ,\r\n \"b\": [ ] }", "{\"a\":1,\"a\":2,\"a\":1}",
-        "{\"\\u0061\":\"\\/\\u00e9\\ud83d\\ude00\"}", "{\"z\":1e400,\"y\":-0,\"x\":1E+2}",
-        "{\"payload\":{\"eventType\":\"x\"}}", "{\"\":\"}\"}", "{\"a\":\"\xf0\x9f\x98\x80\"}",
+        "{}",
+        "{ }",
+        "{\n\t\"a\" :1.50 ,\r\n \"b\": [ ] }",
+        "{\"a\":1,\"a\":2,\"a\":1}",
+        "{\"\\u0061\":\"\\/\\u00e9\\ud83d\\ude00\"}",
+        "{\"z\":1e400,\"y\":-0,\"x\":1E+2}",
+        "{\"payload\":{\"eventType\":\"x\"}}",
+        "{\"\":\"}\"}",
+        "{\"a\":\"\xf0\x9f\x98\x80\"}",
         "{\"n\":123456789012345678901234567890}",
     };
     for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
         char text[512];
-        snprintf(text, sizeof text, "{\"eventType\":\"a\" , \"payload\" : %s \n,\"eventId\":\"\\u0065\"}",
+        snprintf(text, sizeof text,
+                 "{\"eventType\":\"a\" , \"payload\" : %s \n,\"eventId\":\"\\u0065\"}",
                  payloads[i]);
         struct message *m = taken(text);
         assert_true(span_is(m->payload, payloads[i]));
@@ -131,8 +139,9 @@ static void a_raw_payload_is_what_is_sent(void **state)
     message_unref(&m);
 }
 
-#define NAME128 "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd" \
-                "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
+#define NAME128                                                        \
+    "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd" \
+    "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
 
 static void each_broken_rule_names_its_member(void **state)
 {
@@ -220,8 +229,9 @@ static void each_broken_rule_names_its_member(void **state)
 static void names_at_their_longest_are_taken(void **state)
 {
     (void)state;
-    struct message *m = taken("{\"eventType\":\"" NAME128 NAME128 "\",\"payload\":{},\"eventId\":\""
-                              NAME128 NAME128 "\",\"channels\":[\"" NAME128 "\"]}");
+    struct message *m =
+        taken("{\"eventType\":\"" NAME128 NAME128 "\",\"payload\":{},\"eventId\":\"" NAME128 NAME128
+              "\",\"channels\":[\"" NAME128 "\"]}");
     assert_int_equal(m->event_type.len, 256);
     message_unref(&m);
 }

@@ -146,8 +146,8 @@ static void answers(void **state, const char *target, const char *headers, const
     answer_free(&a);
 }
 
-#define OUT(event_id, type, payload, id)                                                    \
-    "{\"eventId\":" event_id ",\"eventType\":\"" type "\",\"payload\":" payload             \
+#define OUT(event_id, type, payload, id)                                                  \
+    "{\"eventId\":" event_id ",\"eventType\":\"" type "\",\"payload\":" payload           \
     ",\"channels\":null,\"id\":\"" id "\",\"timestamp\":\"2021-02-25T15:02:10.123456Z\"," \
     "\"tags\":null,\"deliverAt\":null}"
 
@@ -252,23 +252,24 @@ static void a_refusal_of_the_store_gives_the_message_back(void **state)
 
 /* ---------------------------------------------------------------- batches */
 
-#define TAKEN(event_id)                                              \
-    "{\"status\":202,\"id\":\"" MESSAGE "\",\"eventId\":" event_id   \
+#define TAKEN(event_id)                                            \
+    "{\"status\":202,\"id\":\"" MESSAGE "\",\"eventId\":" event_id \
     ",\"timestamp\":\"2021-02-25T15:02:10.123456Z\"}"
-#define REFUSED(field, message)                                                   \
-    "{\"status\":422,\"detail\":[{\"loc\":[\"body\",\"messages\"," field "],"     \
+#define REFUSED(field, message)                                               \
+    "{\"status\":422,\"detail\":[{\"loc\":[\"body\",\"messages\"," field "]," \
     "\"msg\":\"" message "\",\"type\":\"value_error\"}]}"
 
-static const char mixed[] =
-    "{\"messages\":[{\"eventType\":\"a\",\"payload\":{ }},"
-    "{\"eventType\":\"a\",\"payload\":1},"
-    "{\"eventType\":\"b\",\"payload\":{},\"eventId\":\"taken\"},"
-    "7,"
-    "{\"eventType\":\"c\",\"payload\":{},\"eventId\":\"\\u0065\"}]}";
-static const char mixed_answer[] =
-    "{\"data\":[" TAKEN("null") "," REFUSED("1,\"payload\"", "must be an object") ","
-    "{\"status\":409,\"code\":\"conflict\",\"detail\":\"A message with this eventId exists\","
-    "\"id\":\"" OTHER "\"}," REFUSED("3", "must be an object") "," TAKEN("\"e\"") "]}";
+static const char mixed[] = "{\"messages\":[{\"eventType\":\"a\",\"payload\":{ }},"
+                            "{\"eventType\":\"a\",\"payload\":1},"
+                            "{\"eventType\":\"b\",\"payload\":{},\"eventId\":\"taken\"},"
+                            "7,"
+                            "{\"eventType\":\"c\",\"payload\":{},\"eventId\":\"\\u0065\"}]}";
+static const char mixed_answer[] = "{\"data\":[" TAKEN("null") "," REFUSED(
+    "1,\"payload\"", "must be an object") ","
+                                          "{\"status\":409,\"code\":\"conflict\",\"detail\":\"A "
+                                          "message with this eventId exists\","
+                                          "\"id\":\"" OTHER "\"}," REFUSED(
+                                              "3", "must be an object") "," TAKEN("\"e\"") "]}";
 
 static void each_item_of_a_batch_has_its_own_result(void **state)
 {
