@@ -37,11 +37,16 @@ static bool settings_sound(const struct dispatcher_settings *s)
 static enum err shared_init(struct shared *shared, const struct dispatcher_settings *settings,
                             struct store *store)
 {
-    const char *why = "a number is out of its range";
+    const char *why = NULL;
     shared->settings = *settings;
     shared->store = store;
-    if (!settings_sound(settings) || guard_parse(settings->allow_subnets, &shared->guard, &why)) {
-        log_error("dispatcher settings", LOG_TEXT_FIELD("why", why), LOG_END);
+    if (!settings_sound(settings)) {
+        log_error("dispatcher settings", LOG_TEXT_FIELD("why", "a number is out of its range"),
+                  LOG_END);
+        return ERR_INVALID;
+    }
+    if (guard_parse(settings->allow_subnets, &shared->guard, &why)) {
+        log_error("allow-subnets", LOG_TEXT_FIELD("why", why), LOG_END);
         return ERR_INVALID;
     }
     shared->in_flight.max = settings->max_in_flight;
