@@ -17,10 +17,10 @@ struct tasks;
 struct change {
     /* Any error is fatal: disk and memory would disagree. */
     enum err (*apply)(struct batch *b, struct change *c);
-    struct store_op *op;           /* whose out fields `apply` sets; NULL for a 410 */
-    struct table_app *app;         /* `apply` takes these over; batch_abort frees them */
+    struct store_op *op;   /* whose out fields `apply` sets; NULL for a 410 */
+    struct table_app *app; /* `apply` takes these over; batch_abort frees them */
     struct table_endpoint *endpoint;
-    uint32_t number;               /* of the application or endpoint */
+    uint32_t number; /* of the application or endpoint */
     uint64_t version;
 };
 
@@ -54,9 +54,9 @@ struct batch {
     MDB_txn *txn;
     uint64_t txn_id;
     struct wall now;
-    unsigned rows;    /* written or deleted so far */
-    unsigned entries; /* of these, index entries */
-    bool marked;      /* marks changed */
+    unsigned rows;       /* written or deleted so far */
+    unsigned entries;    /* of these, index entries */
+    bool marked;         /* marks changed */
     struct wall soonest; /* of what was given an expiry; WALL_NEVER: nothing */
     struct table_endpoint *dirty;
     struct handoff *handoffs, *last_handoff;

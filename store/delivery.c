@@ -16,8 +16,13 @@ bool delivery_unfinished(const struct delivery *d)
 
 static bool legal(enum delivery_state from, enum delivery_state to)
 {
-    enum { S = 1 << DELIVERY_SCHEDULED, R = 1 << DELIVERY_RETRYING, D = 1 << DELIVERY_DELIVERED,
-           X = 1 << DELIVERY_DEAD, C = 1 << DELIVERY_CANCELED };
+    enum {
+        S = 1 << DELIVERY_SCHEDULED,
+        R = 1 << DELIVERY_RETRYING,
+        D = 1 << DELIVERY_DELIVERED,
+        X = 1 << DELIVERY_DEAD,
+        C = 1 << DELIVERY_CANCELED
+    };
     static const unsigned to_of[] = {
         [DELIVERY_SCHEDULED] = D | R | X | C,
         [DELIVERY_RETRYING] = D | R | X | C,

@@ -20,8 +20,7 @@ static enum err publish(struct batch *b, struct change *c)
     return table_endpoint_put(b->s->table, fresh, c->number);
 }
 
-static enum err put_number(struct batch *b, enum tree t, const struct treekey *key,
-                           uint32_t number)
+static enum err put_number(struct batch *b, enum tree t, const struct treekey *key, uint32_t number)
 {
     struct treekey value = key_number(number);
     return batch_put_span(b, t, key_span(key), key_span(&value), 0);
@@ -77,8 +76,8 @@ static enum err replace(struct batch *b, struct endpoint *e, const struct table_
     e->version = batch_version(b);
     e->app_number = a->number;
     e->org = a->org;
-    b->change = (struct change){
-        .apply = publish, .op = op, .number = a->number, .version = e->version};
+    b->change =
+        (struct change){.apply = publish, .op = op, .number = a->number, .version = e->version};
     enum err err = table_endpoint_new(e, &b->change.endpoint);
     if (!err)
         err = write_rows(b, e, old);

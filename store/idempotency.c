@@ -36,8 +36,8 @@ static enum err check_message(struct batch *b, struct ingest_op *op)
 {
     uint8_t value[INDEX_VALUE_MAX];
     size_t len;
-    enum err e = index_get(b->s->index, b->txn, INDEX_IDEMPOTENCY, key_of(&op->op), b->now, value,
-                           &len);
+    enum err e =
+        index_get(b->s->index, b->txn, INDEX_IDEMPOTENCY, key_of(&op->op), b->now, value, &len);
     if (e)
         return e;
     struct reader r = reader_of(span_of(value, len));

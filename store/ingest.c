@@ -9,16 +9,16 @@
 
 #include "base/hash.h"
 
-#define FANOUT_AT_ONCE 1000                 /* deliveries of one message in its own commit */
-#define ROWS_AT_ONCE (8 * COMMIT_ROWS_MAX)  /* rows of one request; its messages stay together */
-#define ENTRIES_OF_MESSAGE 3                /* application, event id, idempotency key */
+#define FANOUT_AT_ONCE 1000                /* deliveries of one message in its own commit */
+#define ROWS_AT_ONCE (8 * COMMIT_ROWS_MAX) /* rows of one request; its messages stay together */
+#define ENTRIES_OF_MESSAGE 3               /* application, event id, idempotency key */
 
 static struct table_app *find_app(const struct batch *b, const struct ingest_op *op)
 {
     const struct table *t = b->s->table;
     struct id id;
-    struct table_app *a = id_parse(op->app, ID_APP, &id) ? table_app_by_uid(t, &op->org, op->app)
-                                                         : table_app(t, &id);
+    struct table_app *a =
+        id_parse(op->app, ID_APP, &id) ? table_app_by_uid(t, &op->org, op->app) : table_app(t, &id);
     if (!a || id_cmp(&a->org, &op->org) != 0)
         return NULL;
     /* Another application's path looks as if it did not exist. */
@@ -46,8 +46,7 @@ static struct treekey event_id_key(uint32_t app_number, struct span event_id)
 
 /* ERR_CONFLICT while a message with this event id is kept. The index may outlive the message, and a
  * hash is not the id: the message itself decides. */
-static enum err check_event_id(struct batch *b, const struct table_app *a,
-                               struct ingest_item *item)
+static enum err check_event_id(struct batch *b, const struct table_app *a, struct ingest_item *item)
 {
     struct span event_id = item->message->event_id;
     uint8_t value[INDEX_VALUE_MAX];
@@ -55,8 +54,8 @@ static enum err check_event_id(struct batch *b, const struct table_app *a,
     if (!event_id.len)
         return ERR_OK;
     struct treekey key = event_id_key(a->number, event_id);
-    enum err e = index_get(b->s->index, b->txn, INDEX_EVENT_ID, key_span(&key), b->now, value,
-                           &len);
+    enum err e =
+        index_get(b->s->index, b->txn, INDEX_EVENT_ID, key_span(&key), b->now, value, &len);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     if (len != ID_BYTES)

@@ -18,11 +18,11 @@ struct store {
     struct vault *vault;
     struct id org; /* the default organisation */
 
-    struct index *index;       /* as store/index.h says: the writer's part and the readers' part */
-    struct table *table;       /* as store/table.h says */
+    struct index *index; /* as store/index.h says: the writer's part and the readers' part */
+    struct table *table; /* as store/table.h says */
     struct snapshots *snapshots; /* idle read snapshots; any thread */
-    struct store_stats stats;  /* relaxed atomics: the writer adds, anyone reads */
-    struct writer *writer;     /* the thread and its inbox, from store_open to store_close */
+    struct store_stats stats;    /* relaxed atomics: the writer adds, anyone reads */
+    struct writer *writer;       /* the thread and its inbox, from store_open to store_close */
 };
 
 /* store_key_find, store_has_keys, store_default_org, store_endpoint_counts and store_stats are in

@@ -19,8 +19,8 @@ static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall 
     if (e)
         return e;
     key = key_number_id(a->endpoint_number, &a->id);
-    return batch_index(b, INDEX_ENDPOINT_ATTEMPT, key_span(&key),
-                       span_of(a->message.b, ID_BYTES), wall_add(expires, INDEX_SLACK_US));
+    return batch_index(b, INDEX_ENDPOINT_ATTEMPT, key_span(&key), span_of(a->message.b, ID_BYTES),
+                       wall_add(expires, INDEX_SLACK_US));
 }
 
 /* A failure of the attempt that the schedule asked for. */

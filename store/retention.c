@@ -126,8 +126,8 @@ static enum err end_deliveries(struct batch *b, const struct id *message,
     while (b->rows < limit) {
         struct span key, value;
         struct delivery d;
-        enum err e = batch_first(b, TREE_DELIVERY, key_span(&prefix), key_span(&from), &key,
-                                 &value);
+        enum err e =
+            batch_first(b, TREE_DELIVERY, key_span(&prefix), key_span(&from), &key, &value);
         if (e)
             return e == ERR_NOT_FOUND ? ERR_OK : e;
         struct reader r = reader_of(span_skip(key, ID_BYTES));
@@ -151,8 +151,8 @@ static enum err end_deliveries(struct batch *b, const struct id *message,
     return ERR_OK;
 }
 
-static enum err remove_message(struct batch *b, const struct treekey *row,
-                               const struct id *message, unsigned limit)
+static enum err remove_message(struct batch *b, const struct treekey *row, const struct id *message,
+                               unsigned limit)
 {
     static const enum tree parts[] = {TREE_ATTEMPT, TREE_BODY, TREE_DELIVERY, TREE_MESSAGE};
     struct treekey prefix = key_id(message);
@@ -258,6 +258,6 @@ enum err expunge_apply(struct batch *b, struct expunge_op *op)
     if (!e)
         e = batch_clear_range(b, TREE_BODY, key_span(&key), UINT32_MAX, &done);
     /* Of a message with more deliveries than a commit holds, the rest find the payload gone. */
-    return e ? e : end_deliveries(b, &op->message, REASON_MESSAGE_EXPUNGED,
-                                  b->rows + COMMIT_ROWS_MAX);
+    return e ? e
+             : end_deliveries(b, &op->message, REASON_MESSAGE_EXPUNGED, b->rows + COMMIT_ROWS_MAX);
 }

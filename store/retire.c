@@ -129,8 +129,8 @@ static enum err first_endpoint(struct batch *b, uint32_t app_number, uint32_t *e
 {
     struct treekey prefix = key_number(app_number);
     struct span key, value;
-    enum err e = batch_first(b, TREE_ENDPOINT_APP, key_span(&prefix), key_span(&prefix), &key,
-                             &value);
+    enum err e =
+        batch_first(b, TREE_ENDPOINT_APP, key_span(&prefix), key_span(&prefix), &key, &value);
     if (e)
         return e;
     struct reader r = reader_of(value);

@@ -31,8 +31,9 @@ static enum err check_proof(struct store *s, struct span sealed)
         return ERR_OK;
     if (e == ERR_NO_MEMORY)
         return e;
-    log_error("the data was sealed with another main secret; start with main-secret set to that one",
-              LOG_END);
+    log_error(
+        "the data was sealed with another main secret; start with main-secret set to that one",
+        LOG_END);
     return ERR_INVALID;
 }
 
@@ -50,8 +51,7 @@ static enum err check_secret(struct store *s, MDB_txn *txn)
     struct buf fresh;
     buf_init(&fresh, 256);
     vault_seal(s->vault, key, span_text(secret_proof), &fresh);
-    e = fresh.failed ? ERR_NO_MEMORY
-                     : tree_put(&s->env, txn, TREE_META, key, buf_view(&fresh), 0);
+    e = fresh.failed ? ERR_NO_MEMORY : tree_put(&s->env, txn, TREE_META, key, buf_view(&fresh), 0);
     buf_free(&fresh);
     return e;
 }

@@ -93,8 +93,7 @@ static enum err load_tree(struct loading *l, const struct env *env, MDB_txn *txn
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-enum err table_load(struct table *t, const struct env *env, MDB_txn *txn,
-                    const struct vault *vault)
+enum err table_load(struct table *t, const struct env *env, MDB_txn *txn, const struct vault *vault)
 {
     struct loading l = {t, vault};
     enum err e = load_tree(&l, env, txn, TREE_APP, load_app);

@@ -60,9 +60,12 @@ static void free_list(struct list *l)
 static enum lane lane_of(enum task_kind kind)
 {
     switch (kind) {
-    case TASK_FANOUT: return FANOUTS;
-    case TASK_RECOVER: return RECOVERS;
-    default: return MOVES;
+    case TASK_FANOUT:
+        return FANOUTS;
+    case TASK_RECOVER:
+        return RECOVERS;
+    default:
+        return MOVES;
     }
 }
 
@@ -162,13 +165,19 @@ enum err tasks_add(struct batch *b, const struct task *task)
 static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
 {
     switch (t->kind) {
-    case TASK_FANOUT: return fanout_step(b, t, limit);
-    case TASK_ENDPOINT_DISABLED: return retire_disabled_step(b, t, limit);
-    case TASK_ENDPOINT_DELETED: return retire_endpoint_step(b, t, limit);
-    case TASK_APP_DELETED: return retire_app_step(b, t, limit);
+    case TASK_FANOUT:
+        return fanout_step(b, t, limit);
+    case TASK_ENDPOINT_DISABLED:
+        return retire_disabled_step(b, t, limit);
+    case TASK_ENDPOINT_DELETED:
+        return retire_endpoint_step(b, t, limit);
+    case TASK_APP_DELETED:
+        return retire_app_step(b, t, limit);
     case TASK_DEAD_REPLAY:
-    case TASK_DEAD_PURGE: return dead_step(b, t, limit);
-    case TASK_RECOVER: return recover_step(b, t, limit);
+    case TASK_DEAD_PURGE:
+        return dead_step(b, t, limit);
+    case TASK_RECOVER:
+        return recover_step(b, t, limit);
     }
     return ERR_IO;
 }

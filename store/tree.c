@@ -25,10 +25,14 @@
 enum err env_err(int rc, const char *what)
 {
     switch (rc) {
-    case MDB_SUCCESS: return ERR_OK;
-    case MDB_NOTFOUND: return ERR_NOT_FOUND;
-    case MDB_KEYEXIST: return ERR_CONFLICT;
-    default: break;
+    case MDB_SUCCESS:
+        return ERR_OK;
+    case MDB_NOTFOUND:
+        return ERR_NOT_FOUND;
+    case MDB_KEYEXIST:
+        return ERR_CONFLICT;
+    default:
+        break;
     }
     log_error("store", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("error", mdb_strerror(rc)),
               LOG_END);
@@ -36,11 +40,16 @@ enum err env_err(int rc, const char *what)
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
     case ENOSPC:
-    case EDQUOT: return ERR_FULL;
-    case ENOMEM: return ERR_NO_MEMORY;
-    case MDB_READERS_FULL: return ERR_BUSY;
-    case MDB_VERSION_MISMATCH: return ERR_VERSION;
-    default: return ERR_IO;
+    case EDQUOT:
+        return ERR_FULL;
+    case ENOMEM:
+        return ERR_NO_MEMORY;
+    case MDB_READERS_FULL:
+        return ERR_BUSY;
+    case MDB_VERSION_MISMATCH:
+        return ERR_VERSION;
+    default:
+        return ERR_IO;
     }
 }
 

@@ -9,33 +9,33 @@
 
 #include <lmdb.h>
 
-#define TREE_LIST(X)                                                                          \
-    X(META, "meta")                                                                           \
-    X(APP, "app")                                                                             \
-    X(APP_UID, "app_uid")                                                                     \
-    X(APP_ORG, "app_org")                                                                     \
-    X(ENDPOINT, "endpoint")                                                                   \
-    X(ENDPOINT_ID, "endpoint_id")                                                             \
-    X(ENDPOINT_UID, "endpoint_uid")                                                           \
-    X(ENDPOINT_APP, "endpoint_app")                                                           \
-    X(EVENT_TYPE, "event_type")                                                               \
-    X(KEY, "key")                                                                             \
-    X(MESSAGE, "message")                                                                     \
-    X(BODY, "body")                                                                           \
-    X(DELIVERY, "delivery")                                                                   \
-    X(DUE, "due")                                                                             \
-    X(ATTEMPT, "attempt")                                                                     \
-    X(DEAD, "dead")                                                                           \
-    X(EXPIRY, "expiry")                                                                       \
-    X(ANSWER, "answer")                                                                       \
-    X(COUNT, "count")                                                                         \
+#define TREE_LIST(X)                \
+    X(META, "meta")                 \
+    X(APP, "app")                   \
+    X(APP_UID, "app_uid")           \
+    X(APP_ORG, "app_org")           \
+    X(ENDPOINT, "endpoint")         \
+    X(ENDPOINT_ID, "endpoint_id")   \
+    X(ENDPOINT_UID, "endpoint_uid") \
+    X(ENDPOINT_APP, "endpoint_app") \
+    X(EVENT_TYPE, "event_type")     \
+    X(KEY, "key")                   \
+    X(MESSAGE, "message")           \
+    X(BODY, "body")                 \
+    X(DELIVERY, "delivery")         \
+    X(DUE, "due")                   \
+    X(ATTEMPT, "attempt")           \
+    X(DEAD, "dead")                 \
+    X(EXPIRY, "expiry")             \
+    X(ANSWER, "answer")             \
+    X(COUNT, "count")               \
     X(TASK, "task")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
     TREE_LIST(TREE_ENUM)
 #undef TREE_ENUM
-    TREES
+        TREES
 };
 
 #define STORE_FORMAT 1
@@ -61,8 +61,7 @@ enum err tree_get(const struct env *env, MDB_txn *txn, enum tree t, struct span 
 enum err tree_put(const struct env *env, MDB_txn *txn, enum tree t, struct span key,
                   struct span value, unsigned flags) MUST_CHECK;
 enum err tree_del(const struct env *env, MDB_txn *txn, enum tree t, struct span key) MUST_CHECK;
-enum err tree_cursor(const struct env *env, MDB_txn *txn, enum tree t,
-                     MDB_cursor **out) MUST_CHECK;
+enum err tree_cursor(const struct env *env, MDB_txn *txn, enum tree t, MDB_cursor **out) MUST_CHECK;
 /* op: MDB_SET_RANGE (key in: *key), MDB_NEXT, MDB_PREV, MDB_FIRST, MDB_LAST … */
 enum err tree_walk(MDB_cursor *c, MDB_cursor_op op, struct span *key,
                    struct span *value) MUST_CHECK;
@@ -85,13 +84,13 @@ static inline struct span key_span(const struct treekey *k)
 {
     return span_of(k->b, k->len);
 }
-struct treekey key_id(const struct id *id);                        /* APP, MESSAGE, KEY, TASK, ENDPOINT_ID */
-struct treekey key_number(uint32_t number);                        /* ENDPOINT, COUNT */
-struct treekey key_id_id(const struct id *a, const struct id *b);  /* APP_ORG, ATTEMPT */
-struct treekey key_id_text(const struct id *a, struct span text);  /* APP_UID, EVENT_TYPE */
-struct treekey key_number_text(uint32_t a, struct span text);      /* ENDPOINT_UID */
-struct treekey key_number_id(uint32_t a, const struct id *b);      /* ENDPOINT_APP, DEAD, index keys */
-struct treekey key_id_number(const struct id *a, uint32_t b);      /* DELIVERY */
+struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, ENDPOINT_ID */
+struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT */
+struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT */
+struct treekey key_id_text(const struct id *a, struct span text); /* APP_UID, EVENT_TYPE */
+struct treekey key_number_text(uint32_t a, struct span text);     /* ENDPOINT_UID */
+struct treekey key_number_id(uint32_t a, const struct id *b); /* ENDPOINT_APP, DEAD, index keys */
+struct treekey key_id_number(const struct id *a, uint32_t b); /* DELIVERY */
 struct treekey key_body(const struct id *message, uint16_t chunk); /* BODY */
 struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *message,
                        enum attempt_trigger trigger); /* DUE */
@@ -105,10 +104,10 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
                           struct span *what) MUST_CHECK;
 
 /* Names in META; values are records of record.h. */
-#define META_FORMAT "format"           /* u32 */
-#define META_MARKS "marks"             /* struct marks, rewritten by every commit */
-#define META_ORG "organisation"        /* id */
-#define META_SECRET "secret-check"     /* proves main_secret at open */
+#define META_FORMAT "format"       /* u32 */
+#define META_MARKS "marks"         /* struct marks, rewritten by every commit */
+#define META_ORG "organisation"    /* id */
+#define META_SECRET "secret-check" /* proves main_secret at open */
 struct marks {
     struct id message, attempt; /* high-water marks of the two generators */
     uint32_t next_app, next_endpoint;

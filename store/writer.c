@@ -21,12 +21,12 @@
 #include <assert.h>
 #include <pthread.h>
 
-#define COMPANY 64                      /* a batch of this many does not wait for more */
+#define COMPANY 64 /* a batch of this many does not wait for more */
 #define OUTCOMES_WAIT_US (20 * US_PER_MS)
-#define ROOM_WAIT_US (500 * US_PER_MS)  /* until what found no room is tried again */
-#define TASK_WAIT_US US_PER_S           /* until a recover looks again for its attempts */
-#define LEAN_BATCHES 8                  /* without background work after one that found no room */
-#define SAMPLE_COMMITS 64               /* between two looks at the map's use */
+#define ROOM_WAIT_US (500 * US_PER_MS) /* until what found no room is tried again */
+#define TASK_WAIT_US US_PER_S          /* until a recover looks again for its attempts */
+#define LEAN_BATCHES 8                 /* without background work after one that found no room */
+#define SAMPLE_COMMITS 64              /* between two looks at the map's use */
 
 struct writer {
     struct store *s;
@@ -35,9 +35,9 @@ struct writer {
     bool started;
 
     /* any thread */
-    atomic_bool open;     /* taking operations: between start and stop */
+    atomic_bool open; /* taking operations: between start and stop */
     atomic_bool failed;
-    atomic_bool full;     /* above FULL_PERCENT of the map */
+    atomic_bool full;      /* above FULL_PERCENT of the map */
     atomic_size_t waiting; /* submitted and not completed */
 
     /* the writer thread alone */
@@ -46,9 +46,9 @@ struct writer {
     struct queue queue;   /* taken from the inbox, not applied */
     struct queue applied; /* in the batch */
     struct wall retention_next;
-    bool more;            /* work is left that needs no waiting for */
-    bool held;            /* what must be done found no room: wait before the next try */
-    unsigned lean;        /* batches to go without background work that takes room */
+    bool more;     /* work is left that needs no waiting for */
+    bool held;     /* what must be done found no room: wait before the next try */
+    unsigned lean; /* batches to go without background work that takes room */
     unsigned until_sample;
 };
 
@@ -132,29 +132,46 @@ static bool is_configuration(const struct store_op *op)
     case STORE_EVENT_TYPE_PUT:
     case STORE_EVENT_TYPE_DELETE:
     case STORE_KEY_PUT:
-    case STORE_KEY_REVOKE: return true;
-    case STORE_OUTCOME: return ((const struct outcome_op *)op)->disable_endpoint;
-    default: return false;
+    case STORE_KEY_REVOKE:
+        return true;
+    case STORE_OUTCOME:
+        return ((const struct outcome_op *)op)->disable_endpoint;
+    default:
+        return false;
     }
 }
 
 static enum err dispatch(struct batch *b, struct store_op *op)
 {
     switch (op->kind) {
-    case STORE_INGEST: return ingest_apply(b, (struct ingest_op *)op);
-    case STORE_OUTCOME: return outcome_apply(b, (struct outcome_op *)op);
-    case STORE_APP_PUT: return app_put(b, (struct app_op *)op);
-    case STORE_APP_DELETE: return app_delete(b, (struct app_op *)op);
-    case STORE_ENDPOINT_PUT: return endpoint_put(b, (struct endpoint_op *)op);
-    case STORE_ENDPOINT_DELETE: return endpoint_delete(b, (struct endpoint_op *)op);
-    case STORE_EVENT_TYPE_PUT: return event_type_put(b, (struct event_type_op *)op);
-    case STORE_EVENT_TYPE_DELETE: return event_type_delete(b, (struct event_type_op *)op);
-    case STORE_KEY_PUT: return api_key_put(b, (struct key_op *)op);
-    case STORE_KEY_REVOKE: return api_key_revoke(b, (struct key_op *)op);
-    case STORE_RESEND: return resend_apply(b, (struct resend_op *)op);
-    case STORE_DEAD: return dead_apply(b, (struct dead_op *)op);
-    case STORE_RECOVER: return recover_apply(b, (struct recover_op *)op);
-    case STORE_EXPUNGE: return expunge_apply(b, (struct expunge_op *)op);
+    case STORE_INGEST:
+        return ingest_apply(b, (struct ingest_op *)op);
+    case STORE_OUTCOME:
+        return outcome_apply(b, (struct outcome_op *)op);
+    case STORE_APP_PUT:
+        return app_put(b, (struct app_op *)op);
+    case STORE_APP_DELETE:
+        return app_delete(b, (struct app_op *)op);
+    case STORE_ENDPOINT_PUT:
+        return endpoint_put(b, (struct endpoint_op *)op);
+    case STORE_ENDPOINT_DELETE:
+        return endpoint_delete(b, (struct endpoint_op *)op);
+    case STORE_EVENT_TYPE_PUT:
+        return event_type_put(b, (struct event_type_op *)op);
+    case STORE_EVENT_TYPE_DELETE:
+        return event_type_delete(b, (struct event_type_op *)op);
+    case STORE_KEY_PUT:
+        return api_key_put(b, (struct key_op *)op);
+    case STORE_KEY_REVOKE:
+        return api_key_revoke(b, (struct key_op *)op);
+    case STORE_RESEND:
+        return resend_apply(b, (struct resend_op *)op);
+    case STORE_DEAD:
+        return dead_apply(b, (struct dead_op *)op);
+    case STORE_RECOVER:
+        return recover_apply(b, (struct recover_op *)op);
+    case STORE_EXPUNGE:
+        return expunge_apply(b, (struct expunge_op *)op);
     }
     return ERR_INVALID;
 }

@@ -152,8 +152,11 @@ static void a_replayed_letter_begins_its_schedule_anew(void **state)
     begin(2);
     rig_conclude(&r, &ids[0], &e, TRIGGER_SCHEDULED, OUTCOME_RETRY);
     kill_many(1);
-    struct dead_op op = {.verb = DEAD_REPLAY, .app = a.number, .endpoint = e.number,
-                         .messages = ids, .message_count = 2};
+    struct dead_op op = {.verb = DEAD_REPLAY,
+                         .app = a.number,
+                         .endpoint = e.number,
+                         .messages = ids,
+                         .message_count = 2};
     OK(rig_do(&r, &op.op, STORE_DEAD));
     assert_int_equal(r.dues, 1);
     assert_int_equal(rig_due_rows(&r, e.number, rows), 2);

@@ -160,8 +160,8 @@ static void signing_secrets_need_the_main_secret_that_sealed_them(void **state)
     struct app a = rig_app(&r, "one");
     struct endpoint e = rig_endpoint_new(&r, &a);
     e.key_count = 1;
-    e.keys[0] = (struct signing_key){.kind = KEY_HMAC, .bytes = "0123456789abcdef01234567",
-                                     .len = 24};
+    e.keys[0] =
+        (struct signing_key){.kind = KEY_HMAC, .bytes = "0123456789abcdef01234567", .len = 24};
     OK(rig_put_endpoint(&r, &e));
     rig_stop(&r);
     struct store_settings wrong = r.settings;

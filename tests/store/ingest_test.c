@@ -156,8 +156,8 @@ static void duplicates_in_one_batch_become_one_message(void **state)
     for (int n = 0; n < 2; n++) {
         m[n] = rig_message("a", "{}");
         i[n].item.message = m[n];
-        i[n].op = (struct ingest_op){
-            .org = a.org, .app = SPAN("one"), .count = 1, .items = &i[n].item};
+        i[n].op =
+            (struct ingest_op){.org = a.org, .app = SPAN("one"), .count = 1, .items = &i[n].item};
         i[n].op.op.idempotency = (struct idempotency){.used = true, .lifetime_us = US_PER_S};
         rig_submit(&r, &i[n].op.op, STORE_INGEST);
     }
@@ -189,8 +189,12 @@ static void a_batch_is_one_commit_with_a_result_for_each(void **state)
         items[n].message = rig_message("a", "{}");
         items[n].message->event_id = n == 1 ? SPAN("other") : SPAN("same");
     }
-    struct ingest_op op = {.org = a.org, .app = SPAN("one"), .batch = true, .render = render_ids,
-                           .count = 3, .items = items};
+    struct ingest_op op = {.org = a.org,
+                           .app = SPAN("one"),
+                           .batch = true,
+                           .render = render_ids,
+                           .count = 3,
+                           .items = items};
     op.op.idempotency = (struct idempotency){.used = true, .lifetime_us = US_PER_S, .key = "batch"};
     op.op.answer_status = 202;
     buf_init(&op.op.answer, 4096);

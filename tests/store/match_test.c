@@ -17,16 +17,16 @@ static void an_endpoint_takes_what_its_types_and_channels_ask_for(void **state)
         struct span filter, rule_channel, type, channel;
         bool takes;
     } rows[] = {
-        {0, 0, 0, none, none, a, none, true},  /* no rule takes everything */
-        {1, 0, 0, a, none, a, none, true},     /* the type is asked for */
+        {0, 0, 0, none, none, a, none, true}, /* no rule takes everything */
+        {1, 0, 0, a, none, a, none, true},    /* the type is asked for */
         {1, 0, 0, a, none, b, none, false},
-        {1, 0, 0, a, none, ab, none, false},   /* a prefix is not the name */
+        {1, 0, 0, a, none, ab, none, false}, /* a prefix is not the name */
         {1, 0, 0, ab, none, a, none, false},
-        {0, 1, 0, none, a, a, none, false},    /* a message without channels meets none */
+        {0, 1, 0, none, a, a, none, false}, /* a message without channels meets none */
         {0, 1, 1, none, a, b, a, true},
         {0, 1, 1, none, a, b, b, false},
-        {0, 0, 1, none, none, a, b, true},     /* no channel rule takes every channel */
-        {1, 1, 1, a, b, a, b, true},           /* both must hold */
+        {0, 0, 1, none, none, a, b, true}, /* no channel rule takes every channel */
+        {1, 1, 1, a, b, a, b, true},       /* both must hold */
         {1, 1, 1, a, b, b, b, false},
         {1, 1, 1, a, b, a, a, false},
     };

@@ -108,8 +108,11 @@ static void an_attempt_claimed_before_a_replay_fails_without_touching_the_new_sc
     struct outcome_op old = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DEAD);
     rig_kill(&r, &id, &e);
     rig_advance(&r, US_PER_S);
-    struct dead_op replay = {.verb = DEAD_REPLAY, .app = a.number, .endpoint = e.number,
-                             .messages = &id, .message_count = 1};
+    struct dead_op replay = {.verb = DEAD_REPLAY,
+                             .app = a.number,
+                             .endpoint = e.number,
+                             .messages = &id,
+                             .message_count = 1};
     OK(rig_do(&r, &replay.op, STORE_DEAD));
     OK(rig_do(&r, &old.op, STORE_OUTCOME));
     assert_int_equal(old.state, DELIVERY_SCHEDULED);
@@ -249,7 +252,8 @@ int main(void)
         cmocka_unit_test(a_failure_is_due_again_at_the_time_it_was_given),
         cmocka_unit_test(the_last_failure_makes_a_dead_letter),
         cmocka_unit_test(an_outcome_of_nothing_is_not_found),
-        cmocka_unit_test(an_attempt_claimed_before_a_replay_fails_without_touching_the_new_schedule),
+        cmocka_unit_test(
+            an_attempt_claimed_before_a_replay_fails_without_touching_the_new_schedule),
         cmocka_unit_test(a_receiver_that_is_gone_disables_its_endpoint_and_its_deliveries),
         cmocka_unit_test(a_failure_at_a_disabled_endpoint_is_not_retried),
         cmocka_unit_test(a_manual_success_delivers_and_cancels_the_pending_retry),

@@ -231,8 +231,11 @@ static inline void rig_turns(struct rig *r, unsigned n)
 
 static inline struct app rig_app(struct rig *r, const char *uid)
 {
-    struct app a = {.id = id_random(r->now), .org = store_default_org(r->s),
-                    .uid = span_text(uid), .name = SPAN("name"), .created = r->now};
+    struct app a = {.id = id_random(r->now),
+                    .org = store_default_org(r->s),
+                    .uid = span_text(uid),
+                    .name = SPAN("name"),
+                    .created = r->now};
     struct app_op op = {.app = &a};
     OK(rig_do(r, &op.op, STORE_APP_PUT));
     return a;
@@ -246,8 +249,11 @@ static inline enum err rig_put_endpoint(struct rig *r, struct endpoint *e)
 
 static inline struct endpoint rig_endpoint_new(struct rig *r, const struct app *a)
 {
-    return (struct endpoint){.id = id_random(r->now), .app = a->id, .org = a->org,
-                             .url = SPAN("http://receiver.example/"), .created = r->now};
+    return (struct endpoint){.id = id_random(r->now),
+                             .app = a->id,
+                             .org = a->org,
+                             .url = SPAN("http://receiver.example/"),
+                             .created = r->now};
 }
 
 static inline struct endpoint rig_add_endpoint(struct rig *r, const struct app *a)

@@ -51,8 +51,8 @@ static void stopping_completes_what_was_submitted_and_takes_no_more(void **state
     unsigned before = r.done;
     for (int n = 0; n < MANY; n++) {
         i[n].item.message = rig_message("a", "{}");
-        i[n].op = (struct ingest_op){
-            .org = a.org, .app = SPAN("one"), .count = 1, .items = &i[n].item};
+        i[n].op =
+            (struct ingest_op){.org = a.org, .app = SPAN("one"), .count = 1, .items = &i[n].item};
         rig_submit(&r, &i[n].op.op, STORE_INGEST);
     }
     store_stop(r.s);
@@ -152,8 +152,8 @@ static void a_batch_that_does_not_fit_loses_its_ingest_and_keeps_its_outcomes(vo
     struct endpoint e = rig_add_endpoint(&r, &a);
     struct id id = rig_send(&r, &a);
     struct outcome_op outcome = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
-    struct ingest_op op = {.org = a.org, .app = SPAN("one"), .batch = true, .count = BIG,
-                           .items = items};
+    struct ingest_op op = {
+        .org = a.org, .app = SPAN("one"), .batch = true, .count = BIG, .items = items};
     for (int n = 0; n < BIG; n++)
         items[n].message = rig_message("a", payload);
     unsigned wanted = r.done + 2, before = r.deliveries;
@@ -204,8 +204,8 @@ static void serve_until_killed(struct rig *r, int fd)
             struct rig_ingest *i = &slots[n];
             message_unref(&i->item.message);
             i->item.message = rig_message("a", "{\"some\":\"payload\"}");
-            i->op = (struct ingest_op){.org = store_default_org(r->s), .app = SPAN("one"),
-                                       .count = 1, .items = &i->item};
+            i->op = (struct ingest_op){
+                .org = store_default_org(r->s), .app = SPAN("one"), .count = 1, .items = &i->item};
             i->op.op.kind = STORE_INGEST;
             i->op.op.owner = &l;
             i->op.op.done = ledger_done;
