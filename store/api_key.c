@@ -1,5 +1,5 @@
-/* API keys: a row each, and the table by hash that every request asks. A revoked key is refused from
- * the commit on. */
+/* API keys: a row each, and the table by hash that every request asks. A revoked key is refused
+ * from the commit on. */
 #include "store/operation.h"
 
 static enum err publish(struct batch *b, struct change *c)

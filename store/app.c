@@ -1,5 +1,5 @@
-/* Applications: their three rows, and their deletion, which is one commit for readers and a task for
- * what hangs on them. */
+/* Applications: their three rows, and their deletion, which is one commit for readers and a task
+ * for what hangs on them. */
 #include "store/operation.h"
 #include "store/task.h"
 

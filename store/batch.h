@@ -1,10 +1,10 @@
-/* One write transaction of the writer thread: the rows of all operations of a batch, and what must
- * happen to memory and to listeners once its commit returned. Private to store/; the writer thread
- * alone uses it.
+/* One write transaction of the writer thread: the rows of all operations of a batch, and what
+ * must happen to memory and to listeners once its commit returned. Private to store/; the writer
+ * thread alone uses it.
  *
- * Nothing outside the transaction changes before the commit: counters, tasks and tables are worked
- * on aside and published by batch_commit, or forgotten by batch_abort. Ids and numbers are the
- * exception: once drawn they are never drawn again. */
+ * Nothing outside the transaction changes before the commit: counters, tasks and tables are
+ * worked on aside and published by batch_commit, or forgotten by batch_abort. Ids and numbers
+ * are the exception: once drawn they are never drawn again. */
 #ifndef STORE_BATCH_H
 #define STORE_BATCH_H
 
@@ -110,7 +110,8 @@ uint64_t batch_version(struct batch *b);
 /* An unfinished or dead delivery more or less. */
 void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead);
 
-/* Nothing of a deleted endpoint is left: its counters go, and the table's entry after the commit. */
+/* Nothing of a deleted endpoint is left: its counters go, and the table's entry after the
+ * commit. */
 enum err batch_forget(struct batch *b, uint32_t endpoint) MUST_CHECK;
 
 /* For the listener, after the commit. */

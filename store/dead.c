@@ -2,8 +2,8 @@
  * named ones of an endpoint at once, whatever a filter finds by a task. A purged delivery is
  * canceled and leaves with its message.
  *
- * Neither runs beside a disabling of the same endpoint: that would move a replayed delivery straight
- * back. A task waits its turn; at once is refused as busy. */
+ * Neither runs beside a disabling of the same endpoint: that would move a replayed delivery
+ * straight back. A task waits its turn; at once is refused as busy. */
 #include "store/operation.h"
 #include "store/task.h"
 

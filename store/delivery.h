@@ -1,13 +1,13 @@
 /* The state machine of a delivery (store/model.h lists the transitions), with what hangs on its
- * state: its due row, its dead letter, its endpoint's counters. Private to store/; the writer thread
- * alone uses it. */
+ * state: its due row, its dead letter, its endpoint's counters. Private to store/; the writer
+ * thread alone uses it. */
 #ifndef STORE_DELIVERY_H
 #define STORE_DELIVERY_H
 
 #include "store/batch.h"
 
-/* ERR_NOT_FOUND. A record that does not decode is counted, reported and answered as a delivery just
- * made: what matters then is that it comes to an end. */
+/* ERR_NOT_FOUND. A record that does not decode is counted, reported and answered as a delivery
+ * just made: what matters then is that it comes to an end. */
 enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpoint,
                        struct delivery *out) MUST_CHECK;
 enum err delivery_store(struct batch *b, const struct delivery *d) MUST_CHECK;
@@ -28,8 +28,8 @@ enum err delivery_manual(struct batch *b, struct delivery *d, struct wall due) M
 /* When the message expires, for what is indexed with it. One that is past its time is kept for a
  * delivery, and at most for the retention after that one's end. ERR_NOT_FOUND. */
 enum err message_expiry(struct batch *b, const struct id *message, struct wall *out) MUST_CHECK;
-/* Index entries outlive what they point to by this: retention runs in steps, and a message that is
- * kept longer must still be listed when its entries are written anew. */
+/* Index entries outlive what they point to by this: retention runs in steps, and a message that
+ * is kept longer must still be listed when its entries are written anew. */
 #define INDEX_SLACK_US (3600 * US_PER_S)
 /* The head of a message, without its payload. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err message_head(struct batch *b, const struct id *message, struct message **out) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* Event types of an organisation. Nothing of them is kept in memory: a message's type is a name, and
- * need not be registered. */
+/* Event types of an organisation. Nothing of them is kept in memory: a message's type is a name,
+ * and need not be registered. */
 #include "store/operation.h"
 
 static enum err publish(struct batch *b, struct change *c)

@@ -1,9 +1,10 @@
-/* Idempotency keys: asked once, here, before any operation, and kept with the operation's own rows.
+/* Idempotency keys: asked once, here, before any operation, and kept with the operation's own
+ * rows.
  *
- * The answer to a single message is rendered from the message, so that its key is all that the hot
- * path writes: kind (1) body hash (8) status (2) message id (20), in the index. Other answers are
- * few; they stand whole in TREE_ANSWER until their expiry row. A key of one sort is never looked up
- * as the other, because the identity contains method and path. */
+ * The answer to a single message is rendered from the message, so that its key is all that the
+ * hot path writes: kind (1) body hash (8) status (2) message id (20), in the index. Other
+ * answers are few; they stand whole in TREE_ANSWER until their expiry row. A key of one sort is
+ * never looked up as the other, because the identity contains method and path. */
 #include "store/operation.h"
 
 #include <assert.h>

@@ -103,7 +103,8 @@ enum err recover_apply(struct batch *b, struct recover_op *op)
     return tasks_add(b, &task);
 }
 
-/* Whether the attempts of the last page still wait: they are made in order, so its last one tells. */
+/* Whether the attempts of the last page still wait: they are made in order, so its last one
+ * tells. */
 static enum err page_waits(struct batch *b, const struct task *t, bool *waits)
 {
     struct delivery d;

@@ -1,8 +1,9 @@
-/* What becomes of the deliveries of an endpoint that is disabled or deleted, and of the endpoints of
- * a deleted application.
+/* What becomes of the deliveries of an endpoint that is disabled or deleted, and of the
+ * endpoints of a deleted application.
  *
- * A disabling takes only messages that were accepted before it: the endpoint may be enabled again
- * while the task runs, and what comes after that is wanted. A deletion takes whatever is there. */
+ * A disabling takes only messages that were accepted before it: the endpoint may be enabled
+ * again while the task runs, and what comes after that is wanted. A deletion takes whatever is
+ * there. */
 #include "store/operation.h"
 #include "store/task.h"
 

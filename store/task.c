@@ -3,7 +3,8 @@
  * Invariants
  *   - a task in a list has a row in TREE_TASK, and its `now` is what that row says;
  *   - a step works on `next`, which becomes `now` with the commit and is forgotten without it;
- *   - a finished task that a client can ask for keeps its row for TASK_KEPT_US, any other loses it. */
+ *   - a finished task that a client can ask for keeps its row for TASK_KEPT_US, any other loses
+ *     it. */
 #include "store/task.h"
 
 #include "base/log.h"

@@ -1,11 +1,12 @@
-/* The environment: one LMDB file, one process, a fixed set of trees, and the only code that builds
- * or takes apart a key.
+/* The environment: one LMDB file, one process, a fixed set of trees, and the only code that
+ * builds or takes apart a key.
  *
- * Commits are synchronous (no NOSYNC, no NOMETASYNC, no WRITEMAP): a 202 rests on that. Snapshots are
- * not bound to threads (NOTLS), and reading ahead is off because the file is read at random.
+ * Commits are synchronous (no NOSYNC, no NOMETASYNC, no WRITEMAP): a 202 rests on that.
+ * Snapshots are not bound to threads (NOTLS), and reading ahead is off because the file is read
+ * at random.
  *
- * The data lock is a file of its own: LMDB by itself lets a second process in, which would keep its
- * own tables and hand the same delivery out twice. */
+ * The data lock is a file of its own: LMDB by itself lets a second process in, which would keep
+ * its own tables and hand the same delivery out twice. */
 #include "store/tree.h"
 
 #include "base/log.h"

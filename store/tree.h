@@ -1,7 +1,7 @@
 /* The LMDB environment and its trees. Private to store/.
  *
- * docs/architecture.md has the table of keys; the functions here build them, and nothing else does.
- * Key integers are big-endian, so that byte order is numeric order. */
+ * docs/architecture.md has the table of keys; the functions here build them, and nothing else
+ * does. Key integers are big-endian, so that byte order is numeric order. */
 #ifndef STORE_TREE_H
 #define STORE_TREE_H
 
@@ -50,7 +50,8 @@ struct env {
  * ERR_LOCKED, ERR_VERSION, ERR_IO, logged. */
 enum err env_open(struct env *env, const char *dir, int64_t map_size) MUST_CHECK;
 void env_close(struct env *env);
-/* What an LMDB (or errno) code means to us; logs everything but NOTFOUND with `what` was attempted. */
+/* What an LMDB (or errno) code means to us; logs everything but NOTFOUND with `what` was
+ * attempted. */
 enum err env_err(int rc, const char *what);
 
 /* Thin forms of mdb_get/put/del/cursor on spans; MDB_NOTFOUND becomes ERR_NOT_FOUND (not logged),

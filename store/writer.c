@@ -1,15 +1,18 @@
 /* The thread that owns every write.
  *
  * Invariants
- *   - operations are applied in the order in which they were submitted, and complete in that order;
- *   - `done` of an operation is called once, after the commit that holds it or its refusal returned;
- *   - a configuration operation is the last of its batch, so that whatever is behind it sees it, and
- *     the first only when no fan-out is unfinished, so that what is before it does not;
+ *   - operations are applied in the order in which they were submitted, and complete in that
+ *     order;
+ *   - `done` of an operation is called once, after the commit that holds it or its refusal
+ *     returned;
+ *   - a configuration operation is the last of its batch, so that whatever is behind it sees it,
+ *     and the first only when no fan-out is unfinished, so that what is before it does not;
  *   - an operation is begun only when the index has room for it.
  *
  * Waiting. A small batch waits a moment for company (a sync costs the same for one row as for a
- * hundred). Outcomes alone wait longer, since nobody waits for them; the first other operation ends
- * that. Waiting is a plain sleep: being woken for every arrival would cost what it is to save. */
+ * hundred). Outcomes alone wait longer, since nobody waits for them; the first other operation
+ * ends that. Waiting is a plain sleep: being woken for every arrival would cost what it is to
+ * save. */
 #include "store/writer.h"
 
 #include "store/operation.h"
@@ -222,8 +225,8 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
     return ERR_OK;
 }
 
-/* What the operations did not ask for. It keeps pace with them: what is written today expires and is
- * merged at the same rate. */
+/* What the operations did not ask for. It keeps pace with them: what is written today expires
+ * and is merged at the same rate. */
 static enum err background(struct writer *w)
 {
     struct batch *b = &w->batch;

@@ -1,4 +1,5 @@
-/* Dead letters and the tasks that move many deliveries: disabling, deleting, replay, purge, recover. */
+/* Dead letters and the tasks that move many deliveries: disabling, deleting, replay, purge,
+ * recover. */
 #include "tests/store/rig.h"
 
 enum { MANY = 700 }; /* more than one step moves */
