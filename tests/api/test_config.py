@@ -1,5 +1,7 @@
 """Options from the command line, the environment and a file."""
 
+import json
+
 import pytest
 
 from surehook import ROOT, Service, run
@@ -100,7 +102,7 @@ def test_a_file_counts_and_the_command_line_wins(tmp_path, receiver):
     [
         ("no-such = 1\n", "no-such"),
         ("retry-jitter = 5\n", "retry-jitter"),
-        ("retry-jitter\n", "retry-jitter"),
+        ("retry-jitter\n", "line 1"),
         ("retry-jitter = 1\nretry-jitter = 0\n", "retry-jitter"),
     ],
 )
@@ -116,8 +118,6 @@ def test_a_missing_file_is_a_mistake(tmp_path):
 
 
 def test_json_logs_are_json(tmp_path, receiver):
-    import json
-
     service = Service(tmp_path, log_format="json").start()
     app = service.new_app()
     service.subscribe(app, receiver)
@@ -131,8 +131,7 @@ def test_json_logs_are_json(tmp_path, receiver):
         json.loads(line)
 
 
-def test_the_log_has_a_line_for_each_attempt_and_no_secret_or_body(start, receiver):
-    service = start(log_level="info")
+def test_the_log_has_a_line_for_each_attempt_and_no_secret_or_body(service, receiver):
     app = service.new_app()
     endpoint = service.subscribe(app, receiver, headers={"authorization": "Bearer hush"})
     secret = service.get(f"/app/{app}/endpoint/{endpoint}/secret").json()["key"]

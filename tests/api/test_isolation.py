@@ -56,15 +56,17 @@ def test_a_healthy_endpoint_beside_a_sick_one(start, new_receiver, never, sick):
 
 
 def test_many_slow_endpoints_do_not_take_every_slot(start, new_receiver, never):
-    """Together they may hold half of all slots: one shared pool would be theirs."""
-    service = start(max_in_flight=20, endpoint_max_in_flight=10, request_timeout="60s")
+    """Unknown ones start with few, and the slow together may hold half: one shared pool of the first
+    come would be theirs."""
+    service = start(max_in_flight=40, endpoint_max_in_flight=40, request_timeout="60s", drain_timeout="1s")
     app = service.new_app()
-    slow = [new_receiver() for _ in range(5)]
+    slow = [new_receiver() for _ in range(8)]
     for receiver in slow:
         receiver.script = lambda d: Answer(204, hold=never)
         service.subscribe(app, receiver)
-    batch(service, app, 50)
-    slow[0].wait(1)
+    batch(service, app, 100)
+    for receiver in slow:
+        receiver.wait(1)
     quick_app = service.new_app()
     quick = new_receiver()
     service.subscribe(quick_app, quick)

@@ -42,8 +42,8 @@ def test_the_figures_count(service, app, receiver):
         "surehook_dead_letters": 5,
         "surehook_deliveries_waiting": 0,
         "surehook_attempts_in_flight": 0,
-        'surehook_attempts_total{class="success"}': 5,
-        'surehook_attempts_total{class="status"}': 15,
+        'surehook_attempts_total{outcome="success"}': 5,
+        'surehook_attempts_total{outcome="status"}': 15,
         "surehook_retries_total": 10,
     }
     for name, value in expected.items():

@@ -1,5 +1,6 @@
 """Whatever ends the process, what was accepted is delivered: promises 1 and 2."""
 
+import signal
 import threading
 
 import pytest
@@ -99,8 +100,6 @@ def test_the_drain_has_a_limit(start, receiver):
 
 
 def test_sigint_is_a_clean_end_too(service):
-    import signal
-
     service.stop(signal.SIGINT)
     service.start()
 
