@@ -8,9 +8,8 @@
  *   - Sockets that curl makes for itself (the resolver's) pass neither callback: for them a removal
  *     is done at once.
  *
- * Timers: one deadline per multi. curl tells only changes, so a deadline that has fired stays set,
- * a millisecond on, until curl says otherwise: a rounding between its clock and ours may not lose
- * one. */
+ * Timers: one deadline per multi, for one shot, as curl_multi_socket_action asks: when told of a
+ * time-out curl always says when the next one is, and says nothing when there is none. */
 #include "dispatcher/poll.h"
 
 #include "base/log.h"
@@ -230,7 +229,7 @@ static void run_timers(struct poll *p)
     for (size_t i = 0; i < POLL_SHARDS; i++) {
         struct shard *shard = &p->shards[i];
         for (unsigned round = 0; round < TIMER_ROUNDS && shard->deadline.us <= p->now.us; round++) {
-            shard->deadline = mono_add(p->now, US_PER_MS);
+            shard->deadline = MONO_NEVER;
             shard_act(shard, CURL_SOCKET_TIMEOUT, 0);
         }
     }
