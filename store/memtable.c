@@ -5,6 +5,7 @@
  * Invariants
  *   - the arena is handed out from low to high; a node's place is also its age;
  *   - within a list nodes are ordered by key, and among equal keys the newest is first;
+ *   - a finger is only a hint: what it points to is checked before it is believed;
  *   - a node's height follows from its place, so that the same entries in the same order always
  *     fill the same bytes: a tail that came from two tables fits two tables when it is read
  * back. */
@@ -14,6 +15,11 @@
 #include <stdatomic.h>
 
 #define HEIGHT_MAX 10 /* 4^10 nodes before searches slow down; an arena holds far fewer */
+
+/* Walked families count up behind a number (an application's, an endpoint's), so that a new key
+ * mostly belongs right behind the last one with the same front. Fingers remember those: searching
+ * from the top instead was a fifth of the writer's time with 1,000 endpoints. */
+#define FINGERS 4096u
 
 /* A link: the first four bytes of the next node's key, then its place (0: the end). Most
  * comparisons end at those four bytes, without touching the node, which is a cache miss. */
@@ -31,6 +37,7 @@ struct memtable {
     /* owned by the writer */
     memtable_node used, capacity;
     size_t count[INDEX_FAMILIES];
+    memtable_node finger[INDEX_FAMILIES][FINGERS]; /* by key front: the last node linked */
 
     /* shared */
     uint8_t *arena;
@@ -239,15 +246,30 @@ static memtable_node lower(const struct memtable *t, enum index_family family, s
     return stop;
 }
 
+/* The node right in front of `key` on the lowest level, when a finger knows it; 0: search. */
+static memtable_node finger_before(const struct memtable *t, enum index_family family,
+                                   struct span key)
+{
+    uint32_t front = key_front(key);
+    memtable_node at = t->finger[family][front % FINGERS];
+    if (!at || node_cmp(t, at, key) >= 0)
+        return 0;
+    uint64_t link = atomic_load_explicit(&node_at(t, at)->next[0], memory_order_relaxed);
+    return (memtable_node)link == 0 || (uint32_t)(link >> 32) > front ? at : 0;
+}
+
 static void link_node(struct memtable *t, memtable_node at)
 {
     struct node *n = node_at(t, at);
     enum index_family family = (enum index_family)n->family;
     struct span key = span_of(node_key(n), n->key_len);
     memtable_node path[HEIGHT_MAX] = {0}, before;
-    (void)lower(t, family, key, &before, path);
+    path[0] = n->height == 1 ? finger_before(t, family, key) : 0;
+    if (!path[0])
+        (void)lower(t, family, key, &before, path);
     if (n->height > atomic_load_explicit(&t->height[family], memory_order_relaxed))
         atomic_store_explicit(&t->height[family], n->height, memory_order_relaxed);
+    t->finger[family][key_front(key) % FINGERS] = at;
     uint64_t word = (uint64_t)key_front(key) << 32 | at;
     for (unsigned level = 0; level < n->height; level++) {
         link_word *link = &links(t, family, path[level])[level];
