@@ -30,7 +30,8 @@ PKGS   := libmicrohttpd libcurl lmdb jansson libcrypto
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Wformat=2 -Wno-sign-conversion
 WERROR := $(if $(CI),-Werror)
-HARDEN := -fPIE
+# Hidden, or a function of ours would replace one of the same name inside a shared library.
+HARDEN := -fPIE -fvisibility=hidden
 LDHARD := -pie -Wl,-z,relro,-z,now
 
 ifeq ($(MODE),asan)
