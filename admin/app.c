@@ -36,7 +36,7 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
 static void begin_new(struct request *req, struct write *w)
 {
     struct wall now = clock_wall();
-    w->app.id = id_random(now);
+    w->app.id = id_fresh(now);
     w->app.org = request_principal(req)->org;
     w->app.created = now;
 }

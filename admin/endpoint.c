@@ -159,7 +159,7 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
 static void begin_new(struct write *w)
 {
     struct wall now = clock_wall();
-    w->endpoint.id = id_random(now);
+    w->endpoint.id = id_fresh(now);
     w->endpoint.app = w->found.app->id;
     w->endpoint.app_number = w->found.app->number;
     w->endpoint.org = w->found.app->org;

@@ -109,7 +109,7 @@ static bool create_step(struct request *req, struct write *w)
         return false;
     if (name.len)
         memcpy(key->name, name.ptr, name.len);
-    key->id = id_random(key->created);
+    key->id = id_fresh(key->created);
     key->org = request_principal(req)->org;
     key_token_make(w->token, key->hash);
     write_prepare(w, STORE_KEY_PUT, 201);

@@ -7,7 +7,7 @@
 void task_render_new(struct write *w, const char *kind, struct id *id)
 {
     struct wall now = clock_wall();
-    *id = id_random(now);
+    *id = id_fresh(now);
     struct task_info task = {.id = *id, .kind = kind, .created = now, .updated = now};
     struct json_writer out = write_answer(w);
     entity_out_task(&out, &task);

@@ -7,6 +7,7 @@
 #include "base/rand.h"
 
 #include <assert.h>
+#include <pthread.h>
 
 #define EPOCH_S INT64_C(1400000000)
 #define WORDS (ID_BYTES / 4)
@@ -171,4 +172,15 @@ struct id id_next(struct id_gen *gen, struct wall now)
         from_words(words, &gen->last);
     }
     return gen->last;
+}
+
+struct id id_fresh(struct wall now)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct id_gen gen;
+
+    pthread_mutex_lock(&mutex);
+    struct id id = id_next(&gen, now);
+    pthread_mutex_unlock(&mutex);
+    return id;
 }

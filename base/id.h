@@ -53,7 +53,9 @@ struct id_gen {
     struct id last;
 };
 struct id id_next(struct id_gen *gen, struct wall now);
-/* A fresh id outside any sequence (applications, endpoints, keys); any thread. */
+/* Strictly increasing within the process, so that lists show the order of creation; any thread. */
+struct id id_fresh(struct wall now);
+/* An id outside any sequence; any thread. */
 struct id id_random(struct wall now);
 
 #endif

@@ -107,7 +107,7 @@ static const char *key_from_request(struct store *store, const json_t *request,
         return "app: only a key of scope `app` is bound to an application";
     }
     key->created = clock_wall();
-    key->id = id_random(key->created);
+    key->id = id_fresh(key->created);
     if (lifetime)
         key->expires = wall_add(key->created, lifetime);
     if (name)
@@ -219,7 +219,7 @@ enum err action_first_key(struct store *store, enum err (*keep)(void *context, c
     struct key_op op = {.op.kind = STORE_KEY_PUT,
                         .key = {.scope = SCOPE_ADMIN, .name = "first key"}};
     op.key.created = clock_wall();
-    op.key.id = id_random(op.key.created);
+    op.key.id = id_fresh(op.key.created);
     op.key.org = store_default_org(store);
     char token[KEY_TOKEN_LEN + 1];
     key_token_make(token, op.key.hash);

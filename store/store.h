@@ -193,14 +193,14 @@ struct dead_op {
     unsigned message_count;    /* 0: by the filter below; at most PAGE_MAX */
     struct wall since, until;  /* by the time of death; {0}: open */
     struct span event_type;    /* empty: all */
-    struct id task; /* in, with message_count 0: the id (id_random) of the durable task that does it
+    struct id task; /* in, with message_count 0: the id (id_fresh) of the durable task that does it
                        in steps, chosen by the submitter because the answer is rendered before */
 };
 struct recover_op {
     struct store_op op;
     uint32_t endpoint;
     struct wall since, until; /* by the message's time */
-    struct id task;           /* in: the id (id_random) of the durable task, as in dead_op */
+    struct id task;           /* in: the id (id_fresh) of the durable task, as in dead_op */
 };
 struct expunge_op {
     struct store_op op;

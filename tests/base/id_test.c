@@ -145,6 +145,18 @@ static void ids_continue_from_the_stored_mark(void **state)
     check_increasing(&gen, (struct wall){0});
 }
 
+static void fresh_ids_increase_within_the_process(void **state)
+{
+    (void)state;
+    struct id last = id_fresh(NOW);
+
+    for (int i = 0; i < 1000; i++) {
+        struct id id = id_fresh(wall_add(NOW, -i * US_PER_MS));
+        assert_true(id_cmp(&last, &id) < 0);
+        last = id;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +170,7 @@ int main(void)
         cmocka_unit_test(ids_increase_while_the_clock_stands_still),
         cmocka_unit_test(ids_increase_when_the_clock_steps_back),
         cmocka_unit_test(ids_continue_from_the_stored_mark),
+        cmocka_unit_test(fresh_ids_increase_within_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
