@@ -2,7 +2,8 @@
  *
  * D threads; an endpoint belongs to one (number modulo D), which alone owns its state. Each thread
  * runs one epoll loop over its inbox, its deadlines and its curl handles. Everything that other
- * threads may call is in this header, and safe from any of them. */
+ * threads may call is in this header, and safe from any of them. The process must ignore SIGPIPE: a
+ * TLS library may write to a connection that its peer has closed. */
 #ifndef DISPATCHER_DISPATCHER_H
 #define DISPATCHER_DISPATCHER_H
 
