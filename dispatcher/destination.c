@@ -1,8 +1,8 @@
 /* Why prepared: reading the record, parsing headers and keying a MAC would cost more than the rest
  * of an attempt, and an endpoint's configuration seldom changes.
  *
- * Invariant: a destination in the cache has a slot, and *slot is it; one that was forgotten lives on
- * for the attempts in hand alone, so that none ever sends half of an old and half of a new
+ * Invariant: a destination in the cache has a slot, and *slot is it; one that was forgotten lives
+ * on for the attempts in hand alone, so that none ever sends half of an old and half of a new
  * configuration. Headers are judged again here, although they were when they were stored: fails
  * closed, because the rules may have become stricter since. */
 #include "dispatcher/destination.h"
@@ -130,7 +130,8 @@ static bool judge_literal(const struct guard *guard, CURLU *url, bool *special)
         end[-1] = 0;
     }
     uint8_t address[16];
-    bool literal = inet_pton(AF_INET, start, address) == 1 || inet_pton(AF_INET6, start, address) == 1;
+    bool literal =
+        inet_pton(AF_INET, start, address) == 1 || inet_pton(AF_INET6, start, address) == 1;
     if (literal)
         *special = guard_judge_text(guard, start) == GUARD_ALLOWED;
     curl_free(host);

@@ -65,8 +65,8 @@ enum flight_answer flight_open(struct flights *fs, const struct lane *lane, stru
  * at once as ATTEMPT_INTERNAL. */
 void flight_send(struct flight *f, struct claim *c, struct destination *destination,
                  struct wall now);
-/* Writes an outcome without sending. REASON_NONE: an attempt that failed for a reason of ours, to be
- * retried by the schedule; otherwise the delivery is dead. A manual attempt just ends. */
+/* Writes an outcome without sending. REASON_NONE: an attempt that failed for a reason of ours, to
+ * be retried by the schedule; otherwise the delivery is dead. A manual attempt just ends. */
 void flight_refuse(struct flight *f, struct claim *c, enum delivery_reason reason, struct wall now);
 
 /* Not now: gives the slots back, and the popped claim stays due. */

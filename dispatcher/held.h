@@ -1,9 +1,9 @@
-/* The deliveries that one dispatcher thread has in memory, by (endpoint, message): ready, in flight,
- * or sent with their outcome not yet durable. None is in the set twice, so that none is sent twice
- * at the same time.
+/* The deliveries that one dispatcher thread has in memory, by (endpoint, message): ready, in
+ * flight, or sent with their outcome not yet durable. None is in the set twice, so that none is
+ * sent twice at the same time.
  *
- * The dispatcher thread owns the set and every claim; a mutex guards the lookup table alone, because
- * held_has answers other threads. */
+ * The dispatcher thread owns the set and every claim; a mutex guards the lookup table alone,
+ * because held_has answers other threads. */
 #ifndef DISPATCHER_HELD_H
 #define DISPATCHER_HELD_H
 

@@ -1,5 +1,6 @@
-/* Why a lane knows so little: memory must follow endpoints and what is in flight, never the backlog.
- * One time, next_due, stands for everything that is only on disk; the header says why that is enough.
+/* Why a lane knows so little: memory must follow endpoints and what is in flight, never the
+ * backlog. One time, next_due, stands for everything that is only on disk; the header says why that
+ * is enough.
  *
  * Every function keeps I1 to I3 of the header; `fall` is the only way next_due moves to an earlier
  * moment and lane_page the only way to a later one. */

@@ -11,10 +11,11 @@
  *   I3  A row is taken from a page only when it is not held; a hand-off only when it is newer than
  *       the last page (`page_txn`), which has seen every older one.
  *
- * I1 loses nothing; I2 and I3 send nothing twice. A lane is *hot* while next_due lies in the future:
- * then all that is due is in memory and a hand-off, which is due now, may join at the end. It is
- * *cold* when next_due has come: hand-offs stay on disk (I1 holds, they are not before next_due) and
- * a page is read once the ready list has room. Each event keeps the invariants like this:
+ * I1 loses nothing; I2 and I3 send nothing twice. A lane is *hot* while next_due lies in the
+ * future: then all that is due is in memory and a hand-off, which is due now, may join at the end.
+ * It is *cold* when next_due has come: hand-offs stay on disk (I1 holds, they are not before
+ * next_due) and a page is read once the ready list has room. Each event keeps the invariants like
+ * this:
  *
  *   hand-off, hot, room        taken; held
  *   hand-off, hot, no room     dropped; next_due falls to its due time: the lane turns cold

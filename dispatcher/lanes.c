@@ -4,8 +4,8 @@
  * Invariants:
  *   - After anything that happens to a lane, lanes_place puts it where it belongs: into the round
  *     when it can go, else under its next deadline; and among the overdue when something is due.
- *   - There is at most one snapshot of the store a turn. It begins after the inbox was taken and ends
- *     before it is taken again, so that it shows everything that the lanes have heard of. */
+ *   - There is at most one snapshot of the store a turn. It begins after the inbox was taken and
+ *     ends before it is taken again, so that it shows everything that the lanes have heard of. */
 #include "dispatcher/lanes.h"
 
 #include "base/log.h"

@@ -53,7 +53,7 @@ void lanes_go(struct lanes *l);
 void lanes_end_turn(struct lanes *l);
 /* Microseconds until lanes_go is needed, at most `most`. */
 int64_t lanes_wait_us(const struct lanes *l, int64_t most);
-/* The oldest due time among what is not in flight; WALL_NEVER: none. Looks at every overdue lane. */
+/* The oldest due time among what is not in flight; WALL_NEVER: none. Walks the overdue lanes. */
 struct wall lanes_oldest_due(const struct lanes *l);
 
 #endif

@@ -1,10 +1,10 @@
-/* Why sockets stay registered: a reused connection leaves and re-enters curl's interest around every
- * transfer, and following that with epoll_ctl costs a quarter of the whole transfer. So:
+/* Why sockets stay registered: a reused connection leaves and re-enters curl's interest around
+ * every transfer, and following that with epoll_ctl costs a quarter of the whole transfer. So:
  *
  *   - CURL_POLL_REMOVE of a connection is only noted. An event on a socket that curl does not want
  *     takes it out of epoll then, or a peer's close would spin the loop (level-triggered).
- *   - The kernel drops a closed descriptor by itself; the close-socket callback clears our note, and
- *     poll_opened clears it once more when the number is used again.
+ *   - The kernel drops a closed descriptor by itself; the close-socket callback clears our note,
+ *     and poll_opened clears it once more when the number is used again.
  *   - Sockets that curl makes for itself (the resolver's) pass neither callback: for them a removal
  *     is done at once.
  *

@@ -2,8 +2,8 @@
  * the message's content type, then application/json. Of other names the message's win over the
  * endpoint's. The signature headers cannot be overridden by either.
  *
- * On the happy path this allocates nothing: the lines of an attempt are built in a buffer that keeps
- * its memory, and linked in front of the destination's list. */
+ * On the happy path this allocates nothing: the lines of an attempt are built in a buffer that
+ * keeps its memory, and linked in front of the destination's list. */
 #include "dispatcher/request.h"
 
 #include "dispatcher/dispatcher.h"
@@ -92,7 +92,8 @@ static void add_content_type(struct request *r, const struct destination *destin
         add_line(r, r->own_content_type, "", SPAN(""));
     else if (destination->content_type)
         add_line(r, destination->content_type, "", SPAN(""));
-    else if (message->content_type.len && !dispatcher_header_check(name, message->content_type, &why))
+    else if (message->content_type.len &&
+             !dispatcher_header_check(name, message->content_type, &why))
         add_line(r, "content-type: ", "", message->content_type);
     else
         add_line(r, "content-type: ", "", SPAN("application/json"));

@@ -46,7 +46,7 @@ void transfer_abort(struct transfer *t);
 /* The result, and the attempt's timing parts. */
 void transfer_result(const struct transfer *t, struct result *result, struct attempt *timing);
 
-/* How many transfers look a name up that may not resolve: each may hold a thread of the resolver. */
+/* How many transfers look a name up that may not resolve: each may hold a resolver's thread. */
 unsigned transfers_lookups(const struct transfers *ts);
 
 #endif

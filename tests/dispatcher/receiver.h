@@ -1,5 +1,5 @@
-/* A webhook receiver on loopback: a thread for the listener and one for each connection. The path of
- * a request chooses what it answers; each request is counted and the last one kept. */
+/* A webhook receiver on loopback: a thread for the listener and one for each connection. The path
+ * of a request chooses what it answers; each request is counted and the last one kept. */
 #ifndef TESTS_DISPATCHER_RECEIVER_H
 #define TESTS_DISPATCHER_RECEIVER_H
 
