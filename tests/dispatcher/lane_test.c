@@ -105,18 +105,20 @@ static void a_handoff_not_newer_than_the_last_page_is_dropped(void **state)
 static void a_full_list_turns_cold_and_a_page_finds_what_was_dropped(void **state)
 {
     struct fixture *f = *state;
+    const int64_t now = 100000;
     for (uint32_t n = 0; n < READY_MAX; n++)
-        assert_true(hand(f, n, 100 + n, 11 + n, 1000));
-    assert_false(hand(f, 900, 900, 90, 1000));
-    assert_false(hand(f, 901, 901, 91, 1000));
-    assert_false(lane_wants_page(f->lane, at(1000)));
+        assert_true(hand(f, n, 100 + n, 11 + n, now));
+    assert_false(hand(f, READY_MAX, now - 2, 50000, now));
+    assert_false(hand(f, READY_MAX + 1, now - 1, 50001, now));
+    assert_false(lane_wants_page(f->lane, at(now)));
     while (f->lane->ready > LANE_LOW)
         end(f, start(f), WALL_NEVER);
-    assert_true(lane_wants_page(f->lane, at(1000)));
-    struct due_row rows[] = {row(63, 163), row(900, 900), row(901, 901)};
-    lane_page(f->lane, f->held, rows, 3, WALL_NEVER, 200, at(1000));
+    assert_true(lane_wants_page(f->lane, at(now)));
+    struct due_row rows[] = {row(READY_MAX - 1, 100 + READY_MAX - 1), row(READY_MAX, now - 2),
+                             row(READY_MAX + 1, now - 1)};
+    lane_page(f->lane, f->held, rows, 3, WALL_NEVER, 60000, at(now));
     assert_int_equal(f->lane->ready, LANE_LOW + 2);
-    assert_true(hand(f, 902, 1000, 201, 1000));
+    assert_true(hand(f, READY_MAX + 2, now, 60001, now));
 }
 
 static void the_byte_budget_bounds_what_is_hot(void **state)
@@ -201,8 +203,8 @@ static void outcomes_that_wait_for_the_disk_hold_the_lane_back(void **state)
 
 /* ---------------------------------------------------------------- the model */
 
-#define ROWS_MAX 2048
-#define MESSAGES 800
+#define MESSAGES (3 * READY_MAX)
+#define ROWS_MAX (8 * READY_MAX)
 
 /* What the lane will hear, in the order of commits. */
 struct model_mail {
@@ -401,7 +403,7 @@ static void model_step(struct model *m, bool quiet)
     case 0:
     case 1:
     case 2:
-        for (unsigned burst = below(m, 40) == 0 ? 100 : 1; burst > 0 && !quiet; burst--)
+        for (unsigned burst = below(m, 200) ? 1 : READY_MAX; burst > 0 && !quiet; burst--)
             model_ingest(m);
         break;
     case 3:
@@ -433,7 +435,7 @@ static void model_step(struct model *m, bool quiet)
 static void nothing_is_lost_and_nothing_is_sent_twice(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 24; seed++) {
         struct model *m = calloc(1, sizeof *m);
         rng_seed(&m->rng, seed);
         m->now = 1000;
