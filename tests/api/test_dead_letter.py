@@ -211,3 +211,18 @@ def test_recover_attempts_what_failed_for_good_and_nothing_else(start, receiver)
     assert len(receiver.deliveries) == 150
     done = eventually(lambda: service.svix().background_task.get(task.id), lambda t: t.status == "finished")
     assert done.data["processed"] == 150
+
+
+def test_recover_leaves_what_is_still_being_retried(start, receiver):
+    service = start(retry_schedule="1h")
+    app = service.new_app()
+    endpoint = service.subscribe(app, receiver)
+    receiver.always(500)
+    msg = service.send(app)
+    service.until(app, msg, endpoint, "retrying")
+    since = datetime.now(timezone.utc) - timedelta(hours=1)
+    task = service.svix().endpoint.recover(app, endpoint, RecoverIn(since=since)).id
+    done = eventually(lambda: service.svix().background_task.get(task), lambda t: t.status == "finished")
+    assert done.data["processed"] == 0
+    assert len(receiver.deliveries) == 1
+    assert service.delivery(app, msg, endpoint)["state"] == "retrying"
