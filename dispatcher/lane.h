@@ -46,7 +46,7 @@
 
 /* Outcomes of one endpoint that may wait for their commit before it has to pause: with a slow disk
  * the memory for them must not grow. */
-#define LANE_SETTLING_MAX 64
+#define LANE_SETTLING_MAX 256
 /* A page is read when the ready list has fallen to this. */
 #define LANE_LOW (READY_MAX / 2)
 

@@ -1,4 +1,4 @@
-/* What is due: the page that a cold lane reads. On a backlog this runs for every DUE_PAGE
+/* What is due: the page that a cold lane reads. On a backlog this runs for every page
  * deliveries, so it decodes keys in place and allocates one cursor. */
 #include "store/read.h"
 
