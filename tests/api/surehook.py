@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("SUREHOOK_BINARY", ROOT / "build/surehook")).resolve()
 EVENTS = ROOT / "tests/data/events.ndjson"
 
+# Whether figures of memory are ours: a sanitizer adds its own.
+SANITIZED = BINARY.exists() and re.search(rb"__[at]san_init", BINARY.read_bytes()) is not None
+
 # What suits most tests: receivers are on loopback, and a schedule ends within a moment.
 DEFAULTS = {
     "listen": "127.0.0.1:0",

@@ -60,8 +60,10 @@ def test_a_full_store_starts_again_and_deletions_make_room(start):
     ids, _ = fill(service, app)
     service.kill()
     service.start()
-    assert service.try_send(app, PAYLOAD).status == 507
     assert listed(service, app) == ids[::-1]
+    # The end of a process gives back what its last commits had freed, and no more.
+    more, _ = fill(service, app, len(ids) // 10)
+    ids += more
     for msg in ids[: len(ids) // 2]:
         assert service.call("DELETE", f"/app/{app}/msg/{msg}/content").status == 204
     eventually(lambda: service.try_send(app, PAYLOAD), lambda reply: reply.status == 202)
