@@ -106,8 +106,8 @@ $(call objects,$(TEST_SOURCES)): | $(DEPS)/test
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: run
-run: all ## serve on 127.0.0.1:8071 with the data in ./data
-	$(OUT)/surehook serve --listen 127.0.0.1:8071 --data data
+run: all ## serve on 127.0.0.1:8071 with the data in ./data; endpoints on this machine allowed
+	$(OUT)/surehook serve --listen 127.0.0.1:8071 --data data --allow-subnets 127.0.0.0/8
 
 .PHONY: demo
 demo: all ## the life of a webhook, from POST to replay, within a minute
