@@ -155,11 +155,10 @@ def test_expunge_ends_what_was_still_to_be_delivered(start, receiver):
         (b'{"eventType":"e","payload":{},"channels":["a","a"]}', "channels"),
         (b'{"eventType":"e","payload":{},"channels":"a"}', "channels"),
         (b'{"eventType":"e","payload":{},"payloadRetentionPeriod":0}', "payloadRetentionPeriod"),
-        (b'{"eventType":"e","payload":{},"deliverAt":"2030-01-01T00:00:00Z"}', "deliverAt"),
         (b'{"eventType":"e","payload":{},"application":{"name":"x"}}', "application"),
         (b'{"eventType":"e","payload":{},"orderingKey":"k"}', "orderingKey"),
     ],
-    ids=range(27),
+    ids=lambda value: str(value)[:40],
 )
 def test_what_cannot_be_taken_is_refused_and_not_stored(service, app, body, where):
     """Known fields that are not built yet are refused, too: nothing accepted is ignored."""

@@ -16,18 +16,20 @@ def end(service, how):
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 def test_what_was_accepted_and_not_delivered_is_delivered_later(start, new_receiver, how):
     """The endpoint is down, so that everything waits on disk."""
-    service = start(retry_schedule="200ms,200ms,200ms,200ms,200ms,200ms,200ms,200ms")
+    service = start(retry_schedule=",".join(["1s"] * 20))
     app = service.new_app()
     receiver = new_receiver()
     service.subscribe(app, receiver)
     receiver.always(500)
-    ids = [service.send(app, b'{"n":%d}' % n) for n in range(100)]
+    messages = [{"eventType": "e", "payload": {"n": n}} for n in range(100)]
+    results = service.post(f"/app/{app}/msg/batch", {"messages": messages}).json()["data"]
+    ids = [result["id"] for result in results]
     end(service, how)
     receiver.always(204)
     receiver.deliveries.clear()
     service.start()
     receiver.wait_for(lambda: {d.id for d in receiver.deliveries} == set(ids))
-    assert {d.id: d.body for d in receiver.deliveries} == {m: b'{"n":%d}' % n for n, m in enumerate(ids)}
+    assert {d.id: d.body for d in receiver.deliveries} == {m: b'{"n": %d}' % n for n, m in enumerate(ids)}
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
