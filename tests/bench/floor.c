@@ -184,15 +184,15 @@ static void *writer_main(void *unused)
 
 /* ---------------------------------------------------------------- HTTP */
 
-static enum MHD_Result on_request(void *unused, struct MHD_Connection *connection,
-                                  const char *path, const char *method, const char *version,
-                                  const char *data, size_t *size, void **state)
+static enum MHD_Result on_request(void *unused, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
 {
     struct event *e = *state;
     (void)unused, (void)path, (void)method, (void)version;
     if (!e) {
-        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                         "Content-Length");
+        const char *length =
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
         size_t len = length ? strtoul(length, NULL, 10) : 0;
         if (len > BODY_MAX)
             return MHD_NO;
@@ -382,10 +382,10 @@ int main(int argc, char **argv)
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 512L);
     start_easy();
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, NULL,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)20 * 1024, MHD_OPTION_CONNECTION_LIMIT, 4096u,
-        MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, NULL,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)20 * 1024,
+                         MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
     check(!daemon, "start");
     pthread_t threads[3];
     pthread_create(&threads[0], NULL, writer_main, NULL);

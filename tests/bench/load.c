@@ -63,8 +63,12 @@ static struct text *read_lines(const char *path, size_t *count)
     while ((n = getline(&line, &cap, f)) > 0) {
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = 0;
-        lines = realloc(lines, (*count + 1) * sizeof *lines);
-        lines[(*count)++] = (struct text){strdup(line), (size_t)n};
+        struct text *longer = realloc(lines, (*count + 1) * sizeof *lines);
+        char *copy = strdup(line);
+        if (!longer || !copy)
+            abort();
+        lines = longer;
+        lines[(*count)++] = (struct text){copy, (size_t)n};
     }
     free(line);
     fclose(f);
@@ -73,18 +77,19 @@ static struct text *read_lines(const char *path, size_t *count)
 
 static struct text *one_kib_event(size_t *count)
 {
-    static const char head[] = "{\"eventType\":\"order.placed\",\"payload\":{\"order\":\"A-1001\",\"note\":\"";
-    char *event = malloc(2048);
+    static const char head[] =
+        "{\"eventType\":\"order.placed\",\"payload\":{\"order\":\"A-1001\",\"note\":\"";
+    static char event[2048];
+    static struct text one = {.ptr = event};
     /* 1 KiB of payload as delivered, the stamp included. */
-    size_t fill = 1024 - strlen("{\"order\":\"A-1001\",\"note\":\"\"}") - sizeof STAMP_MEMBER -
-                  STAMP_DIGITS;
+    size_t fill =
+        1024 - strlen("{\"order\":\"A-1001\",\"note\":\"\"}") - sizeof STAMP_MEMBER - STAMP_DIGITS;
     memcpy(event, head, sizeof head - 1);
     memset(event + sizeof head - 1, 'x', fill);
     memcpy(event + sizeof head - 1 + fill, "\"}}", 4);
-    struct text *one = malloc(sizeof *one);
-    *one = (struct text){event, sizeof head - 1 + fill + 3};
+    one.len = sizeof head - 1 + fill + 3;
     *count = 1;
-    return one;
+    return &one;
 }
 
 static void load_events(const char *path)
@@ -132,13 +137,13 @@ static void send_event(struct connection *c, int64_t due)
     const struct text *head = &load.heads[load.sent % load.event_count];
     const struct text *tail = &load.tails[load.sent % load.event_count];
     size_t body = head->len + sizeof STAMP_MEMBER - 1 + STAMP_DIGITS + 1 + tail->len;
-    int n = snprintf(request, sizeof request,
-                     "POST /api/v1/app/%s/msg HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"
-                     "Content-Type: application/json\r\nIdempotency-Key: auto_%016llx%016llx\r\n"
-                     "Content-Length: %zu\r\n\r\n%.*s" STAMP_MEMBER "%lld,%s",
-                     app->ptr, load.token, (unsigned long long)next_key(),
-                     (unsigned long long)next_key(), body, (int)head->len, head->ptr,
-                     (long long)(STAMP_BASE + due), tail->ptr);
+    int n = snprintf(
+        request, sizeof request,
+        "POST /api/v1/app/%s/msg HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"
+        "Content-Type: application/json\r\nIdempotency-Key: auto_%016llx%016llx\r\n"
+        "Content-Length: %zu\r\n\r\n%.*s" STAMP_MEMBER "%lld,%s",
+        app->ptr, load.token, (unsigned long long)next_key(), (unsigned long long)next_key(), body,
+        (int)head->len, head->ptr, (long long)(STAMP_BASE + due), tail->ptr);
     if (n < 0 || (size_t)n >= sizeof request)
         exit(2);
     c->busy = true;
@@ -227,9 +232,10 @@ int main(int argc, char **argv)
     run();
     double seconds = (double)(now_ns() - load.start) / 1e9;
     samples_sort(&load.latencies);
-    printf("{\"count\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50\":%u,\"p99\":%u}\n",
-           (unsigned long long)load.answered, (unsigned long long)load.refused, seconds,
-           (double)load.answered / seconds, samples_at(&load.latencies, 0.5),
-           samples_at(&load.latencies, 0.99));
+    printf(
+        "{\"count\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50\":%u,\"p99\":%u}\n",
+        (unsigned long long)load.answered, (unsigned long long)load.refused, seconds,
+        (double)load.answered / seconds, samples_at(&load.latencies, 0.5),
+        samples_at(&load.latencies, 0.99));
     return load.refused ? 1 : 0;
 }
