@@ -42,7 +42,7 @@ void message_out_members(struct json_writer *w, const struct message *m, bool co
     jw_member_id(w, "id", ID_MESSAGE, &m->id);
     jw_member_time(w, "timestamp", m->created);
     strings(w, "tags", m->tags, m->tag_count);
-    jw_member_null(w, "deliverAt");
+    jw_member_time(w, "deliverAt", m->deliver_at);
 }
 
 void message_out(struct json_writer *w, const struct message *m, bool content)

@@ -19,6 +19,7 @@ struct entry {
 
 struct batch {
     struct ingest_op ingest; /* first */
+    struct app application;  /* as the first message that has one describes it */
     unsigned count;
     struct entry *entries;
 };
@@ -109,7 +110,7 @@ static void batch_done(struct request *req, struct store_op *op)
 {
     struct batch *b = (struct batch *)op;
     if (op->result) {
-        request_fail_err(req, op->result, NULL);
+        ingest_fail(req, &b->ingest, &b->application);
     } else if (!request_replayed(req, op)) {
         struct buf body;
         buf_init(&body, REPLY_MAX);
@@ -158,7 +159,7 @@ static unsigned count_items(struct json_value list)
 }
 
 /* Makes a message with memory of its own. */
-static enum err read_item(struct json_value v, size_t max, struct message **out,
+static enum err read_item(struct json_value v, size_t max, struct message **out, struct app *app,
                           struct envelope_fault *fault)
 {
     if (v.type != JSON_OBJECT) {
@@ -178,7 +179,7 @@ static enum err read_item(struct json_value v, size_t max, struct message **out,
     m->block = block;
     m->block_len = v.raw.len;
     v.raw.ptr = block;
-    enum err e = envelope_read(v, block, m, fault);
+    enum err e = envelope_read(v, block, m, app, fault);
     if (e)
         message_unref(&m);
     *out = m;
@@ -193,9 +194,13 @@ static void read_items(struct batch *b, struct json_value list, size_t max)
     for (unsigned i = 0; i < b->count && json_next(&w, &name, &value); i++) {
         struct ingest_item *item = &b->ingest.items[b->ingest.count];
         *item = (struct ingest_item){0};
-        b->entries[i].result = read_item(value, max, &item->message, &b->entries[i].fault);
-        if (!b->entries[i].result)
-            b->ingest.count++;
+        struct app app = {0};
+        b->entries[i].result = read_item(value, max, &item->message, &app, &b->entries[i].fault);
+        if (b->entries[i].result)
+            continue;
+        b->ingest.count++;
+        if (!b->application.name.len)
+            b->application = app;
     }
 }
 
@@ -210,6 +215,7 @@ static struct batch *batch_new(struct request *req, unsigned count)
     b->ingest.batch = true;
     b->ingest.render = render;
     b->ingest.items = items;
+    b->application = (struct app){0};
     b->entries = entries;
     b->count = count;
     return b;
@@ -232,6 +238,7 @@ void batch_create(struct request *req)
         return;
     }
     read_items(b, list, (size_t)in->settings.max_body);
+    ingest_offer(req, &b->ingest, &b->application);
     free(request_take_body(req, NULL));
     request_submit(req, &b->ingest.op, batch_done, batch_drop);
 }

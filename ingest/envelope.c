@@ -1,8 +1,7 @@
 /* The hot path of ingest: one walk over the members, no allocation unless a text has escapes.
- *
- * Decoding in place is safe because a decoded text is never longer than its escaped form and the
- * walk has passed it already. */
-#include "ingest/envelope.h"
+ What several readers share is in
+ * reading.c. */
+#include "ingest/reading.h"
 
 #include "dispatcher/dispatcher.h"
 
@@ -10,77 +9,9 @@
 
 #define DAY_US (24 * 3600 * US_PER_S)
 #define HOUR_US (3600 * US_PER_S)
+#define DELIVER_AT_MAX_US DAY_US
+#define DELIVER_AT_PATIENCE_US (60 * US_PER_S)
 #define NOT_SUPPORTED "is not supported by this version"
-
-struct reading {
-    char *block;
-    struct message *m;
-    struct envelope_fault *fault;
-    unsigned seen;       /* a bit for each member of the table */
-    bool raw;            /* the payload came as rawPayload */
-    struct span payload; /* of the member `payload` */
-};
-
-/* ---------------------------------------------------------------- faults */
-
-static enum err refuse(struct reading *r, const char *field, const char *message)
-{
-    snprintf(r->fault->field, sizeof r->fault->field, "%s", field);
-    r->fault->message = message;
-    r->fault->type = "value_error";
-    return ERR_INVALID;
-}
-
-static enum err refuse_item(struct reading *r, const char *field, unsigned index,
-                            const char *message)
-{
-    enum err e = refuse(r, field, message);
-    snprintf(r->fault->field, sizeof r->fault->field, "%s.%u", field, index);
-    return e;
-}
-
-static enum err refuse_missing(struct reading *r, const char *field)
-{
-    enum err e = refuse(r, field, "is required");
-    r->fault->type = "value_error.missing";
-    return e;
-}
-
-/* ---------------------------------------------------------------- texts */
-
-/* The text of a string, inside the block. ERR_INVALID without a fault set. */
-static enum err text_of(struct reading *r, struct json_value v, struct span *out)
-{
-    if (v.type != JSON_STRING)
-        return ERR_INVALID;
-    if (!v.escaped)
-        return json_plain(v, out);
-    struct buf decoded;
-    buf_init(&decoded, v.raw.len);
-    enum err e = json_text(v, &decoded);
-    if (decoded.failed)
-        e = ERR_NO_MEMORY; /* the decoded text is never longer, so it is not too large */
-    if (!e) {
-        char *at = r->block + (v.raw.ptr - r->block) + 1;
-        assert(decoded.len <= v.raw.len - 2);
-        if (decoded.len)
-            memcpy(at, decoded.ptr, decoded.len);
-        *out = span_of(at, decoded.len);
-    }
-    buf_free(&decoded);
-    return e;
-}
-
-static bool is_name(struct span s, size_t max, const char *marks)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && (c == '\0' || !strchr(marks, c)))
-            return false;
-    }
-    return s.len >= 1 && s.len <= max;
-}
 
 static bool is_tag(struct span s)
 {
@@ -92,33 +23,35 @@ static bool is_tag(struct span s)
 
 static bool is_channel(struct span s)
 {
-    return is_name(s, CHANNEL_MAX, "-_.:");
+    return reading_is_name(s, CHANNEL_MAX, "-_.:");
 }
 
 /* ---------------------------------------------------------------- members */
 
 static enum err read_event_type(struct reading *r, struct json_value v)
 {
-    enum err e = text_of(r, v, &r->m->event_type);
-    if (e == ERR_INVALID || (!e && !is_name(r->m->event_type, EVENT_TYPE_MAX, "-_.")))
-        return refuse(r, "eventType", "must be 1 to 256 characters of a-z, A-Z, 0-9, - _ and .");
+    enum err e = reading_text(r, v, &r->m->event_type);
+    if (e == ERR_INVALID || (!e && !reading_is_name(r->m->event_type, EVENT_TYPE_MAX, "-_.")))
+        return reading_refuse(r, "eventType",
+                              "must be 1 to 256 characters of a-z, A-Z, 0-9, - _ and .");
     return e;
 }
 
 static enum err read_event_id(struct reading *r, struct json_value v)
 {
-    enum err e = text_of(r, v, &r->m->event_id);
-    if (e == ERR_INVALID || (!e && !is_name(r->m->event_id, EVENT_ID_MAX, "-_.")))
-        return refuse(r, "eventId", "must be 1 to 256 characters of a-z, A-Z, 0-9, - _ and .");
+    enum err e = reading_text(r, v, &r->m->event_id);
+    if (e == ERR_INVALID || (!e && !reading_is_name(r->m->event_id, EVENT_ID_MAX, "-_.")))
+        return reading_refuse(r, "eventId",
+                              "must be 1 to 256 characters of a-z, A-Z, 0-9, - _ and .");
     if (!e && span_starts(r->m->event_id, SPAN(ID_MESSAGE)))
-        return refuse(r, "eventId", "must not begin with msg_");
+        return reading_refuse(r, "eventId", "must not begin with msg_");
     return e;
 }
 
 static enum err read_payload(struct reading *r, struct json_value v)
 {
     if (v.type != JSON_OBJECT)
-        return refuse(r, "payload", "must be an object");
+        return reading_refuse(r, "payload", "must be an object");
     r->payload = v.raw;
     return ERR_OK;
 }
@@ -134,21 +67,21 @@ static enum err read_list(struct reading *r, struct json_value v, const struct l
                           struct span *list, unsigned *count)
 {
     if (v.type != JSON_ARRAY)
-        return refuse(r, rule->field, rule->not_a_list);
+        return reading_refuse(r, rule->field, rule->not_a_list);
     struct json_walk w = json_walk(v);
     struct json_value item;
     struct span name;
     while (json_next(&w, &name, &item)) {
         if (*count == rule->max)
-            return refuse(r, rule->field, rule->too_many);
-        enum err e = text_of(r, item, &list[*count]);
+            return reading_refuse(r, rule->field, rule->too_many);
+        enum err e = reading_text(r, item, &list[*count]);
         if (e == ERR_INVALID || (!e && !rule->good(list[*count])))
-            return refuse_item(r, rule->field, *count, rule->bad_item);
+            return reading_refuse_item(r, rule->field, *count, rule->bad_item);
         if (e)
             return e;
         for (unsigned i = 0; i < *count; i++)
             if (span_eq(list[i], list[*count]))
-                return refuse_item(r, rule->field, *count, "is in the list twice");
+                return reading_refuse_item(r, rule->field, *count, "is in the list twice");
         ++*count;
     }
     return ERR_OK;
@@ -187,9 +120,9 @@ static enum err read_retention(struct reading *r, struct json_value v, int64_t l
 {
     int64_t n;
     if (json_int64(v, least, most, &n))
-        return refuse(r, field, message);
+        return reading_refuse(r, field, message);
     if (r->m->retention_us)
-        return refuse(r, field, "excludes the other retention member");
+        return reading_refuse(r, field, "excludes the other retention member");
     r->m->retention_us = n * unit_us;
     return ERR_OK;
 }
@@ -204,6 +137,23 @@ static enum err read_retention_hours(struct reading *r, struct json_value v)
 {
     return read_retention(r, v, 1, 90 * 24, HOUR_US, "payloadRetentionHours",
                           "must be an integer between 1 and 2160 (hours)");
+}
+
+/* A moment that just passed is good too: the client's clock may differ, or this is a retry. */
+static enum err read_deliver_at(struct reading *r, struct json_value v)
+{
+    struct span text;
+    struct wall at;
+    enum err e = reading_text(r, v, &text);
+    if (e == ERR_INVALID || (!e && wall_parse(text, &at)))
+        return reading_refuse(r, "deliverAt", "must be a date and time (RFC 3339)");
+    if (e)
+        return e;
+    int64_t ahead = at.us - clock_wall().us;
+    if (ahead < -DELIVER_AT_PATIENCE_US || ahead > DELIVER_AT_MAX_US)
+        return reading_refuse(r, "deliverAt", "must be in the future, by at most 24 hours");
+    r->m->deliver_at = at;
+    return ERR_OK;
 }
 
 /* ---------------------------------------------------------------- transformationsParams */
@@ -224,24 +174,24 @@ static enum err read_header(struct reading *r, struct span name, struct json_val
         e = dispatcher_header_check(name, buf_view(&value), &why);
     buf_free(&value);
     if (e == ERR_INVALID)
-        return refuse(r, HEADERS_FIELD, why);
+        return reading_refuse(r, HEADERS_FIELD, why);
     if (!e && span_eq_nocase(name, SPAN("content-type")) && json_plain(v, &r->m->content_type))
-        return refuse(r, HEADERS_FIELD, "content-type must not have escapes");
+        return reading_refuse(r, HEADERS_FIELD, "content-type must not have escapes");
     return e;
 }
 
 static enum err read_headers(struct reading *r, struct json_value v)
 {
     if (v.type != JSON_OBJECT)
-        return refuse(r, HEADERS_FIELD, "must be an object");
+        return reading_refuse(r, HEADERS_FIELD, "must be an object");
     if (v.raw.len > ENDPOINT_HEADERS_MAX)
-        return refuse(r, HEADERS_FIELD, "must be at most 4096 bytes");
+        return reading_refuse(r, HEADERS_FIELD, "must be at most 4096 bytes");
     struct json_walk w = json_walk(v);
     struct json_value item;
     struct span name;
     enum err e = ERR_OK;
     while (!e && json_next(&w, &name, &item))
-        e = w.name_escaped ? refuse(r, HEADERS_FIELD, "names must not have escapes")
+        e = w.name_escaped ? reading_refuse(r, HEADERS_FIELD, "names must not have escapes")
                            : read_header(r, name, item);
     r->m->headers = v.raw;
     return e;
@@ -249,9 +199,9 @@ static enum err read_headers(struct reading *r, struct json_value v)
 
 static enum err read_raw_payload(struct reading *r, struct json_value v)
 {
-    enum err e = text_of(r, v, &r->m->payload);
+    enum err e = reading_text(r, v, &r->m->payload);
     if (e == ERR_INVALID || (!e && r->m->payload.len == 0))
-        return refuse(r, RAW_FIELD, "must be a text that is not empty");
+        return reading_refuse(r, RAW_FIELD, "must be a text that is not empty");
     r->raw = true;
     return e;
 }
@@ -259,7 +209,7 @@ static enum err read_raw_payload(struct reading *r, struct json_value v)
 static enum err read_transformations(struct reading *r, struct json_value v)
 {
     if (v.type != JSON_OBJECT)
-        return refuse(r, "transformationsParams", "must be an object");
+        return reading_refuse(r, "transformationsParams", "must be an object");
     struct json_walk w = json_walk(v);
     struct json_value item;
     struct span name;
@@ -269,18 +219,24 @@ static enum err read_transformations(struct reading *r, struct json_value v)
             continue;
         bool headers = span_is(name, "headers"), raw = span_is(name, "rawPayload");
         if ((headers && r->m->headers.len) || (raw && r->raw))
-            e = refuse(r, "transformationsParams", "has a member twice");
+            e = reading_refuse(r, "transformationsParams", "has a member twice");
         else if (headers)
             e = read_headers(r, item);
         else if (raw)
             e = read_raw_payload(r, item);
         else
-            e = refuse(r, "transformationsParams", "only rawPayload and headers are supported");
+            e = reading_refuse(r, "transformationsParams",
+                               "only rawPayload and headers are supported");
     }
     return e;
 }
 
 /* ---------------------------------------------------------------- the whole */
+
+static enum err read_application(struct reading *r, struct json_value v)
+{
+    return application_read(r, v, r->application);
+}
 
 static const struct member {
     const char *name;
@@ -294,8 +250,8 @@ static const struct member {
     {"payloadRetentionPeriod", read_retention_days},
     {"payloadRetentionHours", read_retention_hours},
     {"transformationsParams", read_transformations},
-    {"deliverAt", NULL},
-    {"application", NULL},
+    {"deliverAt", read_deliver_at},
+    {"application", read_application},
     {"orderingKey", NULL},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
@@ -328,11 +284,11 @@ static enum err read_member(struct reading *r, const struct member *member, stru
 {
     unsigned bit = 1u << (member - members);
     if (r->seen & bit)
-        return refuse(r, member->name, "is given twice");
+        return reading_refuse(r, member->name, "is given twice");
     r->seen |= bit;
     if (v.type == JSON_NULL && bit != 1u << EVENT_TYPE && bit != 1u << PAYLOAD)
         return ERR_OK;
-    return member->read ? member->read(r, v) : refuse(r, member->name, NOT_SUPPORTED);
+    return member->read ? member->read(r, v) : reading_refuse(r, member->name, NOT_SUPPORTED);
 }
 
 /* A raw payload always has its content type with it: that marks it as raw. */
@@ -344,11 +300,11 @@ static void settle_payload(struct reading *r)
         r->m->content_type = SPAN("application/json");
 }
 
-enum err envelope_read(struct json_value object, char *block, struct message *m,
+enum err envelope_read(struct json_value object, char *block, struct message *m, struct app *app,
                        struct envelope_fault *fault)
 {
     assert(object.type == JSON_OBJECT);
-    struct reading r = {.block = block, .m = m, .fault = fault};
+    struct reading r = {.block = block, .m = m, .application = app, .fault = fault};
     struct json_walk w = json_walk(object);
     struct json_value value;
     struct span name;
@@ -365,9 +321,9 @@ enum err envelope_read(struct json_value object, char *block, struct message *m,
     if (e)
         return e;
     if (!(r.seen & 1u << EVENT_TYPE))
-        return refuse_missing(&r, members[EVENT_TYPE].name);
+        return reading_refuse_missing(&r, members[EVENT_TYPE].name);
     if (!(r.seen & 1u << PAYLOAD))
-        return refuse_missing(&r, members[PAYLOAD].name);
+        return reading_refuse_missing(&r, members[PAYLOAD].name);
     settle_payload(&r);
     return ERR_OK;
 }

@@ -4,7 +4,7 @@
  * the very bytes that arrived, and they are never copied. The 202 leaves after the commit. */
 #include "ingest/batch.h"
 #include "ingest/context.h"
-#include "ingest/envelope.h"
+#include "ingest/reading.h"
 
 #include "http/message_out.h"
 
@@ -20,6 +20,39 @@ void ingest_prepare(struct request *req, struct ingest_op *op)
     if (who->scope == SCOPE_APP)
         op->only_app = who->app;
     request_idempotency(req, &op->op.idempotency);
+}
+
+/* ---------------------------------------------------------------- its application */
+
+static bool is_uid(struct span path)
+{
+    return reading_is_name(path, UID_MAX, "-_.") && !span_starts(path, SPAN(ID_APP));
+}
+
+void ingest_offer(struct request *req, struct ingest_op *op, struct app *app)
+{
+    const struct principal *who = request_principal(req);
+    bool fits = is_uid(op->app) && (!app->uid.len || span_eq(app->uid, op->app));
+    if (!app->name.len || !fits || who->scope != SCOPE_ADMIN)
+        return;
+    app->created = app->updated = clock_wall();
+    app->id = id_fresh(app->created);
+    app->org = who->org;
+    app->uid = op->app;
+    op->create = app;
+}
+
+void ingest_fail(struct request *req, const struct ingest_op *op, const struct app *app)
+{
+    enum err e = op->op.result;
+    if (e == ERR_CONFLICT)
+        request_fail_err(req, e, "A message with this eventId exists");
+    else if (e != ERR_NOT_FOUND || !app->name.len || !is_uid(op->app))
+        request_fail_err(req, e, NULL);
+    else if (request_principal(req)->scope != SCOPE_ADMIN)
+        request_fail(req, 403, "this token may not create the application");
+    else
+        request_invalid(req, "body", "application.uid", "must be the uid in the path");
 }
 
 bool ingest_body(struct request *req, struct json_value *object)
@@ -41,6 +74,7 @@ bool ingest_body(struct request *req, struct json_value *object)
 struct single {
     struct ingest_op ingest; /* first */
     struct ingest_item item;
+    struct app application; /* as the message describes it */
     bool with_content;
 };
 
@@ -98,10 +132,8 @@ static void reply_first(struct request *req, struct single *s)
 static void single_done(struct request *req, struct store_op *op)
 {
     struct single *s = (struct single *)op;
-    if (op->result == ERR_CONFLICT)
-        request_fail_err(req, ERR_CONFLICT, "A message with this eventId exists");
-    else if (op->result)
-        request_fail_err(req, op->result, NULL);
+    if (op->result)
+        ingest_fail(req, &s->ingest, &s->application);
     else if (op->replayed)
         reply_first(req, s);
     else
@@ -116,11 +148,15 @@ static void single_drop(struct request *req, struct store_op *op)
 }
 
 /* Makes the message out of the request's body, whose memory it takes over. */
-static enum err read_message(struct request *req, struct json_value object, struct message *m,
+static enum err read_message(struct request *req, struct json_value object, struct single *s,
                              struct envelope_fault *fault)
 {
+    struct message *m = s->item.message;
     m->block = request_take_body(req, &m->block_len);
-    return envelope_read(object, m->block, m, fault);
+    enum err e = envelope_read(object, m->block, m, &s->application, fault);
+    if (!e)
+        ingest_offer(req, &s->ingest, &s->application);
+    return e;
 }
 
 static void single_create(struct request *req)
@@ -138,8 +174,8 @@ static void single_create(struct request *req)
     s->item = (struct ingest_item){.message = message_new()};
     s->ingest.items = &s->item;
     s->ingest.count = 1;
-    enum err e =
-        s->item.message ? read_message(req, object, s->item.message, &fault) : ERR_NO_MEMORY;
+    s->application = (struct app){0};
+    enum err e = s->item.message ? read_message(req, object, s, &fault) : ERR_NO_MEMORY;
     if (!e) {
         request_submit(req, &s->ingest.op, single_done, single_drop);
         return;

@@ -3,14 +3,21 @@
 #include "store/operation.h"
 #include "store/task.h"
 
+#include <assert.h>
+
+static enum err publish_row(struct batch *b, struct change *c)
+{
+    struct table_app *fresh = c->app;
+    c->app = NULL;
+    return table_app_put(b->s->table, fresh);
+}
+
 static enum err publish(struct batch *b, struct change *c)
 {
     struct app *a = ((struct app_op *)c->op)->app;
-    struct table_app *fresh = c->app;
     a->number = c->number;
     a->version = c->version;
-    c->app = NULL;
-    return table_app_put(b->s->table, fresh);
+    return publish_row(b, c);
 }
 
 static enum err write_uid(struct batch *b, const struct app *a, const struct table_app *old)
@@ -51,9 +58,8 @@ static enum err check(const struct table *t, const struct app *a, struct table_a
     return owner && owner != *old ? ERR_CONFLICT : ERR_OK;
 }
 
-enum err app_put(struct batch *b, struct app_op *op)
+static enum err put(struct batch *b, struct app a)
 {
-    struct app a = *op->app;
     struct table_app *old;
     enum err e = check(b->s->table, &a, &old);
     if (e)
@@ -63,10 +69,27 @@ enum err app_put(struct batch *b, struct app_op *op)
     e = table_app_new(&a, &b->change.app);
     if (!e)
         e = write_rows(b, &a, old);
-    b->change.apply = publish;
-    b->change.op = &op->op;
+    b->change.apply = publish_row;
     b->change.number = a.number;
     b->change.version = a.version;
+    return e;
+}
+
+enum err app_put(struct batch *b, struct app_op *op)
+{
+    enum err e = put(b, *op->app);
+    if (e)
+        return e;
+    b->change.apply = publish;
+    b->change.op = &op->op;
+    return ERR_OK;
+}
+
+enum err app_make(struct batch *b, const struct app *a, const struct table_app **out)
+{
+    assert(!a->version);
+    enum err e = put(b, *a);
+    *out = b->change.app;
     return e;
 }
 

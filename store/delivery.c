@@ -84,15 +84,15 @@ static enum err clear_due(struct batch *b, const struct delivery *d, struct wall
     return batch_clear(b, TREE_DUE, key_span(&key));
 }
 
-enum err delivery_create(struct batch *b, const struct id *message, uint32_t endpoint,
-                         struct wall expires, bool append)
+enum err delivery_create(struct batch *b, const struct message *m, uint32_t endpoint,
+                         struct wall due, bool append)
 {
     const struct delivery d = {
-        .message = *message,
+        .message = m->id,
         .endpoint_number = endpoint,
         .state = DELIVERY_SCHEDULED,
         .created = b->now,
-        .due = b->now,
+        .due = due,
     };
     enum err e = put_record(b, &d, append ? MDB_APPEND : 0);
     if (!e)
@@ -100,9 +100,9 @@ enum err delivery_create(struct batch *b, const struct id *message, uint32_t end
     if (e)
         return e;
     batch_count(b, endpoint, 1, 0);
-    struct treekey key = key_number_id(endpoint, message);
+    struct treekey key = key_number_id(endpoint, &m->id);
     return batch_index(b, INDEX_ENDPOINT_MESSAGE, key_span(&key), (struct span){0},
-                       wall_add(expires, INDEX_SLACK_US));
+                       wall_add(m->expires, INDEX_SLACK_US));
 }
 
 /* ---------------------------------------------------------------- moves */

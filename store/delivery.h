@@ -12,10 +12,10 @@ enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpo
                        struct delivery *out) MUST_CHECK;
 enum err delivery_store(struct batch *b, const struct delivery *d) MUST_CHECK;
 
-/* A new delivery, due now: its record, due row, index entry and counters. `expires` is the
- * message's. `append`: it is the last of its tree. */
-enum err delivery_create(struct batch *b, const struct id *message, uint32_t endpoint,
-                         struct wall expires, bool append) MUST_CHECK;
+/* A new delivery of `m`, due at `due`: its record, due row, index entry and counters. `append`: it
+ * is the last of its tree. */
+enum err delivery_create(struct batch *b, const struct message *m, uint32_t endpoint,
+                         struct wall due, bool append) MUST_CHECK;
 
 bool delivery_unfinished(const struct delivery *d);
 /* The one setter: asserts that the transition is legal, moves due row, dead letter and counters.

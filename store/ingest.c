@@ -114,7 +114,8 @@ static enum err put_message(struct batch *b, const struct message *m)
 struct fanout {
     const struct table_app *app;
     struct message *message;
-    bool hot;       /* hand the deliveries over with the message; else they are read from disk */
+    bool appends; /* with the message itself: its deliveries end their tree, and those that are due
+                     are handed over with it; else they are read from disk */
     unsigned limit; /* deliveries at most */
     uint32_t last;  /* in: the last endpoint that was looked at; out as well */
     bool finished;
@@ -124,6 +125,9 @@ static enum err fan_out(struct batch *b, struct fanout *f)
 {
     struct message *m = f->message;
     const struct match_subject subject = {m->event_type, m->channel_count, m->channels};
+    bool delayed = m->deliver_at.us > b->now.us;
+    struct wall due = delayed ? m->deliver_at : b->now;
+    bool hot = f->appends && !delayed;
     unsigned made = 0;
     f->finished = false;
     for (unsigned i = 0; i < f->app->endpoint_count; i++) {
@@ -133,10 +137,9 @@ static enum err fan_out(struct batch *b, struct fanout *f)
         if (!ep->disabled && match(&ep->rule, &subject)) {
             if (made++ == f->limit)
                 return ERR_OK;
-            enum err e = delivery_create(b, &m->id, ep->number, m->expires, f->hot);
+            enum err e = delivery_create(b, m, ep->number, due, f->appends);
             if (!e)
-                e = f->hot ? batch_handoff(b, ep->number, b->now, m)
-                           : batch_due(b, ep->number, b->now);
+                e = hot ? batch_handoff(b, ep->number, due, m) : batch_due(b, ep->number, due);
             if (e)
                 return e;
         }
@@ -177,7 +180,7 @@ static enum err fan_out_now(struct batch *b, const struct table_app *a, struct m
     struct fanout f = {
         .app = a,
         .message = m,
-        .hot = true,
+        .appends = true,
         .limit = b->rows < ROWS_AT_ONCE ? FANOUT_AT_ONCE : 0,
     };
     enum err e = fan_out(b, &f);
@@ -222,11 +225,19 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
     return e;
 }
 
+bool ingest_creates(const struct batch *b, const struct ingest_op *op)
+{
+    return op->create && !find_app(b, op);
+}
+
 enum err ingest_apply(struct batch *b, struct ingest_op *op)
 {
     const struct table_app *a = find_app(b, op);
-    if (!a)
-        return ERR_NOT_FOUND;
+    enum err made = ERR_OK;
+    if (!a && op->create)
+        made = app_make(b, op->create, &a);
+    if (made || !a)
+        return made ? made : ERR_NOT_FOUND;
     for (unsigned i = 0; i < op->count; i++) {
         enum err e = take_item(b, a, &op->items[i]);
         if (e)

@@ -92,6 +92,7 @@ struct message {
     struct wall created; /* assigned by the writer */
     struct wall expires; /* created + retention; assigned by the writer from retention_us */
     int64_t retention_us; /* asked by the client; 0: the option's */
+    struct wall deliver_at; /* its deliveries are due then; {0}: at once */
     struct id app;        /* assigned by the writer, like its number */
     uint32_t app_number;
     struct span event_type, event_id, ordering_key;

@@ -10,6 +10,8 @@
 
 /* ingest.c */
 enum err ingest_apply(struct batch *b, struct ingest_op *op) MUST_CHECK;
+/* Whether it makes its application, which ends its batch. */
+bool ingest_creates(const struct batch *b, const struct ingest_op *op);
 /* At most this many index entries come with the operation: its room is asked for before. */
 unsigned ingest_entries(const struct batch *b, const struct ingest_op *op);
 
@@ -22,6 +24,8 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op) MUST_CHECK;
 /* app.c, endpoint.c, event_type.c, api_key.c: these end their batch. */
 enum err app_put(struct batch *b, struct app_op *op) MUST_CHECK;
 enum err app_delete(struct batch *b, struct app_op *op) MUST_CHECK;
+/* Makes an application that must not exist. *out is the batch's until its commit. */
+enum err app_make(struct batch *b, const struct app *a, const struct table_app **out) MUST_CHECK;
 enum err endpoint_put(struct batch *b, struct endpoint_op *op) MUST_CHECK;
 enum err endpoint_delete(struct batch *b, struct endpoint_op *op) MUST_CHECK;
 enum err event_type_put(struct batch *b, struct event_type_op *op) MUST_CHECK;

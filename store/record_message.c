@@ -8,6 +8,7 @@
  * Invariant: record_message_encode and record_message_chunks agree on what is inline, and a decoded
  * message carries in its block what record_message_verify needs. */
 #include "store/codec.h"
+#include "store/entry.h"
 #include "store/record.h"
 
 #include "base/hash.h"
@@ -28,6 +29,7 @@ enum {
     TAG_TAG,
     TAG_CONTENT_TYPE,
     TAG_HEADERS,
+    TAG_DELIVER_AT,
 };
 
 struct stored_message {
@@ -37,6 +39,15 @@ struct stored_message {
     char bytes[];
 };
 
+/* The bytes of a moment as a field's value, in `room`; empty for none. */
+static struct span moment_field(struct wall t, uint8_t room[8])
+{
+    if (!t.us)
+        return (struct span){0};
+    put_be64(room, (uint64_t)t.us);
+    return span_of(room, 8);
+}
+
 static struct span payload_of(const struct message *m)
 {
     static const struct span none;
@@ -45,9 +56,11 @@ static struct span payload_of(const struct message *m)
 
 static bool fits_inline(const struct message *m)
 {
+    uint8_t moment[8];
     size_t len = FIXED_BYTES + codec_field_len(m->event_type) + codec_field_len(m->event_id) +
                  codec_field_len(m->ordering_key) + codec_field_len(m->content_type) +
-                 codec_field_len(m->headers) + payload_of(m).len;
+                 codec_field_len(m->headers) +
+                 codec_field_len(moment_field(m->deliver_at, moment)) + payload_of(m).len;
     for (unsigned i = 0; i < m->channel_count; i++)
         len += codec_field_len(m->channels[i]);
     for (unsigned i = 0; i < m->tag_count; i++)
@@ -59,6 +72,7 @@ void record_message_encode(const struct message *m, struct buf *out)
 {
     struct span payload = payload_of(m);
     bool chunked = payload.len > 0 && !fits_inline(m);
+    uint8_t moment[8];
     assert(payload.len <= UINT32_MAX);
 
     size_t start = codec_begin(out);
@@ -78,6 +92,7 @@ void record_message_encode(const struct message *m, struct buf *out)
         codec_field(out, TAG_TAG, m->tags[i]);
     codec_field(out, TAG_CONTENT_TYPE, m->content_type);
     codec_field(out, TAG_HEADERS, m->headers);
+    codec_field(out, TAG_DELIVER_AT, moment_field(m->deliver_at, moment));
     if (!chunked)
         buf_span(out, payload);
     codec_end(out, start);
@@ -143,6 +158,11 @@ static enum err decode_tagged(struct reader *r, struct message *m)
             break;
         case TAG_HEADERS:
             m->headers = f.value;
+            break;
+        case TAG_DELIVER_AT:
+            if (f.value.len != 8)
+                return ERR_CORRUPT;
+            m->deliver_at.us = (int64_t)get_be64((const uint8_t *)f.value.ptr);
             break;
         default:
             return ERR_CORRUPT;

@@ -133,6 +133,8 @@ struct ingest_op {
     struct span app; /* id or uid */
     struct id only_app; /* zero, or the only application that the token may use: any other is
                            ERR_NOT_FOUND */
+    const struct app *create; /* NULL, or the application to make in the same commit when there is
+                                 none of the uid `app`; number and version are the writer's */
     bool batch;      /* op.answer must be rendered by `render` for storing under the key */
     /* For a batch with an idempotency key: called on the writer thread once ids are assigned, before
      * the commit; appends the answer. Must be quick and pure. */

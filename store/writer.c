@@ -125,9 +125,11 @@ static void complete_batch(struct writer *w)
 
 /* ---------------------------------------------------------------- applying */
 
-static bool is_configuration(const struct store_op *op)
+static bool is_configuration(const struct batch *b, const struct store_op *op)
 {
     switch (op->kind) {
+    case STORE_INGEST:
+        return ingest_creates(b, (const struct ingest_op *)op);
     case STORE_APP_PUT:
     case STORE_APP_DELETE:
     case STORE_ENDPOINT_PUT:
@@ -208,7 +210,7 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
     struct batch *b = &w->batch;
     while (w->queue.first && b->rows < COMMIT_ROWS_MAX && !b->change.apply) {
         struct store_op *op = w->queue.first;
-        if (is_configuration(op) && tasks_fan_out(b->tasks))
+        if (is_configuration(b, op) && tasks_fan_out(b->tasks))
             break;
         if (!index_has_room(b->s->index, entries_of(b, op))) {
             /* Background work makes room, unless that itself finds none. */

@@ -10,7 +10,8 @@
 #include <dirent.h>
 
 /* Reads a text as a request's body; the message owns a copy of it. */
-static enum err read_text(struct span text, struct message **out, struct envelope_fault *fault)
+static enum err read_with_app(struct span text, struct message **out, struct app *app,
+                              struct envelope_fault *fault)
 {
     struct json_value object;
     struct json_error error;
@@ -22,13 +23,19 @@ static enum err read_text(struct span text, struct message **out, struct envelop
     m->block_len = text.len;
     enum err e = json_check(span_of(m->block, text.len), JSON_DEPTH_MAX, &object, &error);
     if (!e)
-        e = envelope_read(object, m->block, m, fault);
+        e = envelope_read(object, m->block, m, app, fault);
     else
         *fault = (struct envelope_fault){.message = error.what};
     if (e)
         message_unref(&m);
     *out = m;
     return e;
+}
+
+static enum err read_text(struct span text, struct message **out, struct envelope_fault *fault)
+{
+    struct app app = {0};
+    return read_with_app(text, out, &app, fault);
 }
 
 static struct message *taken(const char *text)
@@ -81,6 +88,52 @@ static void null_is_the_same_as_absent(void **state)
                               "\"transformationsParams\":null,\"deliverAt\":null}");
     assert_int_equal(m->event_id.len, 0);
     assert_int_equal(m->retention_us, 2 * 3600 * US_PER_S);
+    message_unref(&m);
+}
+
+static void a_delivery_is_delayed_by_a_day_at_most(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at;
+        bool good;
+    } cases[] = {
+        {"2030-01-01T00:00:00.000000Z", true}, {"2030-01-01T12:00:00.5+02:00", true},
+        {"2030-01-02T00:00:00Z", true},        {"2030-01-02T00:00:01Z", false},
+        {"2029-12-31T23:59:00Z", true},        {"2029-12-31T23:58:59Z", false},
+    };
+    struct wall now;
+    assert_int_equal(wall_parse(SPAN("2030-01-01T00:00:00Z"), &now), ERR_OK);
+    clock_fake(now, (struct mono){1});
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+        struct message *m;
+        struct envelope_fault fault;
+        struct wall at;
+        snprintf(text, sizeof text, "{" BASE ",\"deliverAt\":\"%s\"}", cases[i].at);
+        enum err e = read_text(span_text(text), &m, &fault);
+        assert_int_equal(e, cases[i].good ? ERR_OK : ERR_INVALID);
+        if (e)
+            continue;
+        assert_int_equal(wall_parse(span_text(cases[i].at), &at), ERR_OK);
+        assert_int_equal(m->deliver_at.us, at.us);
+        message_unref(&m);
+    }
+    clock_real();
+}
+
+static void an_application_may_come_along(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    struct envelope_fault fault;
+    struct message *m;
+    const char *text = "{" BASE ",\"application\":{\"name\":\"\\u0041 B\",\"uid\":\"a-b\","
+                       "\"metadata\": {\"k\": \"\\n\"},\"unknown\":1,\"throttleRate\":null}}";
+    assert_int_equal(read_with_app(span_text(text), &m, &app, &fault), ERR_OK);
+    assert_true(span_is(app.name, "A B"));
+    assert_true(span_is(app.uid, "a-b"));
+    assert_true(span_is(app.metadata, "{\"k\": \"\\n\"}"));
     message_unref(&m);
 }
 
@@ -189,8 +242,25 @@ static void each_broken_rule_names_its_member(void **state)
         {"{" BASE ",\"payloadRetentionHours\":2161}", "payloadRetentionHours"},
         {"{" BASE ",\"payloadRetentionPeriod\":5,\"payloadRetentionHours\":5}",
          "payloadRetentionHours"},
-        {"{" BASE ",\"deliverAt\":\"2030-01-01T00:00:00Z\"}", "deliverAt"},
-        {"{" BASE ",\"application\":{\"name\":\"a\"}}", "application"},
+        {"{" BASE ",\"deliverAt\":\"tomorrow\"}", "deliverAt"},
+        {"{" BASE ",\"deliverAt\":1}", "deliverAt"},
+        {"{" BASE ",\"application\":[]}", "application"},
+        {"{" BASE ",\"application\":{}}", "application.name"},
+        {"{" BASE ",\"application\":{\"name\":null}}", "application.name"},
+        {"{" BASE ",\"application\":{\"name\":\"\"}}", "application.name"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"name\":\"b\"}}", "application"},
+        {"{" BASE ",\"application\":{\"n\\u0061me\":\"a\"}}", "application"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"uid\":\"a b\"}}", "application.uid"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"uid\":\"app_b\"}}", "application.uid"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"metadata\":[]}}", "application.metadata"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"metadata\":{\"a\":1}}}",
+         "application.metadata"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"metadata\":{\"a\":\"\\ud800\"}}}",
+         "application.metadata"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"metadata\":{\"a\":\"\",\"a\":\"\"}}}",
+         "application.metadata"},
+        {"{" BASE ",\"application\":{\"name\":\"a\",\"throttleRate\":1}}",
+         "application.throttleRate"},
         {"{" BASE ",\"orderingKey\":\"k\"}", "orderingKey"},
         {"{" BASE ",\"eventType\":\"b\"}", "eventType"},
         {"{" BASE ",\"payload\":{}}", "payload"},
@@ -295,6 +365,8 @@ int main(void)
         cmocka_unit_test(the_smallest_message_is_taken),
         cmocka_unit_test(every_member_arrives),
         cmocka_unit_test(null_is_the_same_as_absent),
+        cmocka_unit_test(a_delivery_is_delayed_by_a_day_at_most),
+        cmocka_unit_test(an_application_may_come_along),
         cmocka_unit_test(the_payload_keeps_its_exact_bytes),
         cmocka_unit_test(texts_with_escapes_are_decoded_in_place),
         cmocka_unit_test(a_raw_payload_is_what_is_sent),

@@ -192,7 +192,7 @@ static void a_broken_rule_is_a_422_with_its_place(void **state)
             "\"type\":\"value_error.missing\"}]}");
     answers(state, PATH, "", "{\"eventType\":\"a\",\"payload\":{},\"deliverAt\":\"x\"}", 422,
             "{\"detail\":[{\"loc\":[\"body\",\"deliverAt\"],"
-            "\"msg\":\"is not supported by this version\",\"type\":\"value_error\"}]}");
+            "\"msg\":\"must be a date and time (RFC 3339)\",\"type\":\"value_error\"}]}");
 }
 
 static void a_known_event_id_is_a_conflict(void **state)

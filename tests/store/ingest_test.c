@@ -314,6 +314,128 @@ static void a_large_fan_out_reaches_the_endpoints_of_its_moment_in_steps(void **
     rig_close(&r);
 }
 
+/* ---------------------------------------------------------------- delayed */
+
+static void a_delayed_message_is_due_at_its_time_and_not_handed_over(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app a = rig_app(&r, "one");
+    struct endpoint e = rig_add_endpoint(&r, &a);
+    struct message *m = rig_message("a", "{}"), *stored;
+    struct rig_ingest i;
+    m->deliver_at = wall_add(r.now, 3600 * US_PER_S);
+    OK(rig_ingest(&r, &a, m, NULL, NULL, &i));
+    assert_int_equal(r.deliveries, 0);
+    assert_int_equal(r.dues, 1);
+    assert_int_equal(r.due[0].due.us, m->deliver_at.us);
+    struct due_row rows[64];
+    assert_int_equal(rig_due_rows(&r, e.number, rows), 1);
+    assert_int_equal(rows[0].due.us, m->deliver_at.us);
+    rig_restart(&r);
+    OK(rig_load(&r, &m->id, &stored));
+    assert_int_equal(stored->deliver_at.us, m->deliver_at.us);
+    message_unref(&stored);
+    message_unref(&m);
+    rig_close(&r);
+}
+
+static void a_message_whose_time_has_passed_is_handed_over(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app a = rig_app(&r, "one");
+    rig_add_endpoint(&r, &a);
+    struct message *m = rig_message("a", "{}");
+    struct rig_ingest i;
+    m->deliver_at = wall_add(r.now, -1);
+    OK(rig_ingest(&r, &a, m, NULL, NULL, &i));
+    assert_int_equal(r.deliveries, 1);
+    assert_int_equal(r.delivered[0].due.us, r.now.us);
+    message_unref(&m);
+    rig_close(&r);
+}
+
+/* ---------------------------------------------------------------- with its application */
+
+static struct app described(struct rig *r, const char *uid)
+{
+    return (struct app){.id = id_random(r->now),
+                        .org = store_default_org(r->s),
+                        .uid = span_text(uid),
+                        .name = SPAN("made"),
+                        .created = r->now};
+}
+
+static enum err send_with_app(struct rig *r, const struct app *described, struct message *m)
+{
+    struct ingest_item item = {.message = m};
+    struct ingest_op op = {.org = described->org,
+                           .app = described->uid,
+                           .create = described,
+                           .count = 1,
+                           .items = &item};
+    return rig_do(r, &op.op, STORE_INGEST);
+}
+
+static void a_message_makes_its_application_once(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app first = described(&r, "new"), second = described(&r, "new");
+    struct message *m = rig_message("a", "{}"), *n = rig_message("a", "{}"), *o;
+    OK(send_with_app(&r, &first, m));
+    OK(send_with_app(&r, &second, n));
+    assert_memory_equal(m->app.b, first.id.b, ID_BYTES);
+    assert_memory_equal(n->app.b, first.id.b, ID_BYTES);
+    assert_int_equal(m->app_number, n->app_number);
+    rig_restart(&r);
+    struct store_read *read;
+    struct app *found;
+    OK(store_read_begin(r.s, &read));
+    OK(store_app_get(read, &first.org, SPAN("new"), &found));
+    store_read_end(&read);
+    assert_true(span_is(found->name, "made"));
+    struct endpoint e = rig_add_endpoint(&r, found);
+    o = rig_message("a", "{}");
+    OK(send_with_app(&r, &second, o));
+    assert_int_equal(rig_state(&r, &o->id, e.number), DELIVERY_SCHEDULED);
+    app_free(&found);
+    message_unref(&m);
+    message_unref(&n);
+    message_unref(&o);
+    rig_close(&r);
+}
+
+static void what_follows_in_the_same_batch_sees_the_new_application(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app a = described(&r, "new"), again = described(&r, "new");
+    struct message *m[2] = {rig_message("a", "{}"), rig_message("a", "{}")};
+    struct ingest_item items[2] = {{.message = m[0]}, {.message = m[1]}};
+    struct ingest_op ops[2];
+    struct app_op put = {.app = &again};
+    unsigned wanted = r.done + 3;
+    for (int i = 0; i < 2; i++) {
+        ops[i] = (struct ingest_op){
+            .org = a.org, .app = a.uid, .create = i ? NULL : &a, .count = 1, .items = &items[i]};
+        rig_submit(&r, &ops[i].op, STORE_INGEST);
+    }
+    rig_submit(&r, &put.op, STORE_APP_PUT);
+    rig_await(&r, wanted);
+    OK(ops[0].op.result);
+    OK(ops[1].op.result);
+    assert_int_equal(put.op.result, ERR_CONFLICT);
+    message_unref(&m[0]);
+    message_unref(&m[1]);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +451,10 @@ int main(void)
         cmocka_unit_test(an_event_id_is_taken_for_as_long_as_its_message_is_kept),
         cmocka_unit_test(only_enabled_endpoints_that_match_get_a_delivery),
         cmocka_unit_test(a_large_fan_out_reaches_the_endpoints_of_its_moment_in_steps),
+        cmocka_unit_test(a_delayed_message_is_due_at_its_time_and_not_handed_over),
+        cmocka_unit_test(a_message_whose_time_has_passed_is_handed_over),
+        cmocka_unit_test(a_message_makes_its_application_once),
+        cmocka_unit_test(what_follows_in_the_same_batch_sees_the_new_application),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

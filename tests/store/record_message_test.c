@@ -51,6 +51,7 @@ static void compare_head(const struct message *a, const struct message *b)
 {
     assert_int_equal(a->created.us, b->created.us);
     assert_int_equal(a->expires.us, b->expires.us);
+    assert_int_equal(a->deliver_at.us, b->deliver_at.us);
     assert_memory_equal(&a->app, &b->app, ID_BYTES);
     assert_int_equal(a->app_number, b->app_number);
     assert_true(span_eq(a->event_type, b->event_type));
@@ -95,6 +96,25 @@ static void a_message_is_written_as_its_golden_file_says(void **state)
     assert_int_equal(record_message_verify(out), ERR_OK);
     message_unref(&out);
     golden_mutations(&encoded, decode);
+}
+
+static void a_delayed_message_keeps_its_time_even_in_chunks(void **state)
+{
+    (void)state;
+    for (size_t len = 10; len <= 4000; len += 3990) {
+        char *payload = long_payload(len);
+        struct message in = sample(span_of(payload, len)), *out;
+        size_t missing;
+        in.deliver_at = (struct wall){INT64_C(1700000000123456)};
+        buf_clear(&encoded);
+        record_message_encode(&in, &encoded);
+        assert_int_equal(record_message_decode(buf_view(&encoded), true, &out, &missing), ERR_OK);
+        compare_head(out, &in);
+        assert_int_equal(missing > 0, record_message_chunks(&in) > 0);
+        message_unref(&out);
+        golden_mutations(&encoded, decode);
+        free(payload);
+    }
 }
 
 static void a_head_can_be_had_without_its_payload(void **state)
@@ -234,6 +254,7 @@ int main(void)
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_message_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_delayed_message_keeps_its_time_even_in_chunks),
         RECORD_TEST(a_head_can_be_had_without_its_payload),
         RECORD_TEST(an_expunged_message_keeps_its_head_only),
         RECORD_TEST(a_record_is_inline_up_to_its_bound_and_chunked_beyond),
