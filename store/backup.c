@@ -51,7 +51,7 @@ static enum err prepare(const char *dir)
     return chmod(dir, 0700) == 0 ? ERR_OK : failed("restrict", dir);
 }
 
-static enum err sync_path(const char *path)
+static enum err sync_file(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -59,23 +59,6 @@ static enum err sync_path(const char *path)
     enum err e = fsync(fd) == 0 ? ERR_OK : failed("sync", path);
     close(fd);
     return e;
-}
-
-static enum err sync_parent(const char *dir)
-{
-    char path[PATH_MAX];
-    size_t len = strlen(dir);
-    while (len > 1 && dir[len - 1] == '/')
-        len--;
-    while (len > 0 && dir[len - 1] != '/')
-        len--;
-    if (len >= sizeof path)
-        return ERR_INVALID;
-    if (len == 0)
-        return sync_path(".");
-    memcpy(path, dir, len);
-    path[len] = '\0';
-    return sync_path(path);
 }
 
 enum err store_backup(struct store *s, const char *dir)
@@ -89,11 +72,9 @@ enum err store_backup(struct store *s, const char *dir)
         return e;
     e = env_err(mdb_env_copy2(s->env.mdb, dir, 0), "copy the environment");
     if (!e)
-        e = sync_path(file);
+        e = sync_file(file);
     if (!e)
-        e = sync_path(dir);
-    if (!e)
-        e = sync_parent(dir);
+        e = env_sync_directory(dir);
     if (e)
         (void)unlink(file);
     return e;

@@ -20,6 +20,9 @@
 
 /* Snapshots at once: HTTP threads, dispatchers, backup and check, with room to spare. */
 #define READERS_MAX 510
+#define RESERVE_BYTES (UINT64_C(64) * 1024 * 1024)
+#define RESERVE_MAP_SHARE 16 /* at most this part of the map */
+#define RESERVE_STEPS 4      /* it is moved on by so many parts at a time */
 /* The index keeps some trees of its own beside those of TREE_LIST. */
 #define TREES_MAX (TREES + 64)
 
@@ -81,6 +84,27 @@ static enum err take_lock(struct env *env, const char *dir)
     return ERR_LOCKED;
 }
 
+enum err env_sync_directory(const char *dir)
+{
+    char above[4096];
+    int len = snprintf(above, sizeof above, "%s/..", dir);
+    if (len < 0 || (size_t)len >= sizeof above)
+        return ERR_INVALID;
+    const char *const paths[] = {dir, above};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return system_failed("open", paths[i]);
+        int rc = fsync(fd);
+        int error = errno;
+        close(fd);
+        errno = error;
+        if (rc < 0)
+            return system_failed("sync", paths[i]);
+    }
+    return ERR_OK;
+}
+
 static enum err check_format(struct env *env, MDB_txn *txn)
 {
     struct span key = SPAN(META_FORMAT), value;
@@ -138,7 +162,7 @@ static enum err open_environment(struct env *env, const char *dir, int64_t map_s
 
 enum err env_open(struct env *env, const char *dir, int64_t map_size)
 {
-    *env = (struct env){.lock_fd = -1};
+    *env = (struct env){.lock_fd = -1, .map_size = (uint64_t)map_size};
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return system_failed("create", dir);
     enum err e = take_lock(env, dir);
@@ -146,6 +170,8 @@ enum err env_open(struct env *env, const char *dir, int64_t map_size)
         e = open_environment(env, dir, map_size);
     if (!e)
         e = open_trees(env);
+    if (!e)
+        e = env_sync_directory(dir);
     if (e)
         env_close(env);
     return e;
@@ -257,6 +283,67 @@ enum err env_used(const struct env *env, uint64_t look, uint64_t *used)
     return env_err(rc, "measure");
 }
 
+static int allocate(int fd, uint64_t from, uint64_t to)
+{
+    int rc;
+    do
+        rc = fallocate(fd, 0, (off_t)from, (off_t)(to - from));
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? errno : 0;
+}
+
+/* *end: of the last page in use. */
+static enum err find_end(const struct env *env, int *fd, uint64_t *end)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    int rc = mdb_env_info(env->mdb, &info);
+    if (!rc)
+        rc = mdb_env_stat(env->mdb, &stat);
+    if (!rc)
+        rc = mdb_env_get_fd(env->mdb, fd);
+    if (!rc)
+        *end = (info.me_last_pgno + UINT64_C(1)) * stat.ms_psize;
+    return env_err(rc, "measure");
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+enum err env_reserve(struct env *env)
+{
+    int fd;
+    uint64_t end = 0;
+    enum err e = find_end(env, &fd, &end);
+    if (e)
+        return e;
+    uint64_t reserve = least(RESERVE_BYTES, env->map_size / RESERVE_MAP_SHARE);
+    uint64_t wanted = least(end + reserve, env->map_size);
+    if (wanted <= env->reserved)
+        return ERR_OK;
+    uint64_t from = env->reserved > end ? env->reserved : end;
+    uint64_t to = least(wanted + reserve / RESERVE_STEPS, env->map_size);
+    int rc = allocate(fd, from, to);
+    switch (rc) {
+    case 0:
+        env->reserved = to;
+        return ERR_OK;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return ERR_FULL;
+    case EOPNOTSUPP:
+    case ENOSYS:
+        log_warn("this file system cannot keep a reserve for a full disk", LOG_END);
+        env->reserved = UINT64_MAX;
+        return ERR_OK;
+    default:
+        return env_err(rc, "reserve disk");
+    }
+}
+
 /* ---------------------------------------------------------------- keys */
 
 static void add_bytes(struct treekey *k, const void *ptr, size_t len)
@@ -272,6 +359,15 @@ static void add_number(struct treekey *k, uint64_t v, size_t bytes)
     assert(k->len + bytes <= TREE_KEY_MAX);
     for (size_t i = bytes; i > 0; i--)
         k->b[k->len++] = (uint8_t)(v >> (8 * (i - 1)));
+}
+
+enum err key_copy(struct span key, struct treekey *out)
+{
+    out->len = 0;
+    if (key.len >= TREE_KEY_MAX)
+        return ERR_CORRUPT;
+    add_bytes(out, key.ptr, key.len);
+    return ERR_OK;
 }
 
 struct treekey key_id(const struct id *id)
@@ -392,5 +488,6 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
     uint8_t k = read_u8(&r);
     *kind = k <= EXPIRY_TASK ? (enum expiry_kind)k : EXPIRY_MESSAGE;
     *what = read_rest(&r);
-    return r.failed || k > EXPIRY_TASK ? ERR_CORRUPT : ERR_OK;
+    size_t len = k == EXPIRY_ANSWER ? sizeof((struct idempotency){0}.key) : ID_BYTES;
+    return r.failed || k > EXPIRY_TASK || what->len != len ? ERR_CORRUPT : ERR_OK;
 }

@@ -44,12 +44,21 @@ struct env {
     MDB_env *mdb;
     MDB_dbi tree[TREES];
     int lock_fd; /* <dir>/lock, held with flock while the environment is open */
+    uint64_t map_size, reserved; /* bytes; reserved: blocks are allocated up to here */
 };
 
 /* Creates the directory (0700), takes the lock, opens environment and trees, checks the format.
  * ERR_LOCKED, ERR_VERSION, ERR_IO, logged. */
 enum err env_open(struct env *env, const char *dir, int64_t map_size) MUST_CHECK;
 void env_close(struct env *env);
+/* Syncs a directory and its entry in the one above: what was created in it survives a power cut.
+ * ERR_IO, ERR_FULL, logged. */
+enum err env_sync_directory(const char *dir) MUST_CHECK;
+/* Keeps disk blocks allocated past the last page in use (64 MiB, or a sixteenth of a small map), so
+ * that what must still be committed on a full disk finds room. Cheap when nothing is to do. ERR_FULL:
+ * the disk has none to spare (not logged). A file system that cannot allocate ahead reserves
+ * nothing. The writer's thread. */
+enum err env_reserve(struct env *env) MUST_CHECK;
 /* What an LMDB (or errno) code means to us; logs everything but NOTFOUND with `what` was
  * attempted. */
 enum err env_err(int rc, const char *what);
@@ -85,6 +94,9 @@ static inline struct span key_span(const struct treekey *k)
 {
     return span_of(k->b, k->len);
 }
+/* A row's key, to be used after the row may have moved, with room for one byte more. ERR_CORRUPT:
+ * longer than any that is written here. */
+enum err key_copy(struct span key, struct treekey *out) MUST_CHECK;
 struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, ENDPOINT_ID */
 struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT */
 struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT */

@@ -27,7 +27,7 @@
 #define COMPANY 64 /* a batch of this many does not wait for more */
 #define OUTCOMES_WAIT_US (20 * US_PER_MS)
 #define ROOM_WAIT_US (500 * US_PER_MS) /* until what found no room is tried again */
-#define TASK_WAIT_US US_PER_S          /* until a recover looks again for its attempts */
+#define LOOK_AGAIN_US US_PER_S         /* for a recover's attempts, for room on the disk */
 #define LEAN_BATCHES 8                 /* without background work after one that found no room */
 #define SAMPLE_COMMITS 64              /* between two looks at the map's use */
 
@@ -40,7 +40,7 @@ struct writer {
     /* any thread */
     atomic_bool open; /* taking operations: between start and stop */
     atomic_bool failed;
-    atomic_bool full;      /* above FULL_PERCENT of the map */
+    atomic_bool full;      /* above FULL_PERCENT of the map, or the disk has no more */
     atomic_size_t waiting; /* submitted and not completed */
 
     /* the writer thread alone */
@@ -52,6 +52,8 @@ struct writer {
     bool more;     /* work is left that needs no waiting for */
     bool held;     /* what must be done found no room: wait before the next try */
     unsigned lean; /* batches to go without background work that takes room */
+    bool bare;     /* without any: it was what found no room in a lean batch, or may have been */
+    bool map_full, disk_full; /* as of the last look */
     unsigned until_sample;
 };
 
@@ -212,6 +214,10 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
         struct store_op *op = w->queue.first;
         if (is_configuration(b, op) && tasks_fan_out(b->tasks))
             break;
+        if (w->disk_full && op->kind == STORE_INGEST) {
+            refuse(refused, queue_pop(&w->queue), ERR_FULL);
+            continue;
+        }
         if (!index_has_room(b->s->index, entries_of(b, op))) {
             /* Background work makes room, unless that itself finds none. */
             if (!w->lean || op->kind != STORE_INGEST)
@@ -236,6 +242,9 @@ static enum err background(struct writer *w)
     unsigned share = b->rows < STEP_ROWS_MAX ? STEP_ROWS_MAX : b->rows;
     unsigned index_rows = STEP_ROWS_MAX + 2 * b->entries;
     enum err e = ERR_OK;
+    w->more = true;
+    if (w->bare)
+        return ERR_OK;
     if (w->lean) {
         w->lean--;
         tasks_more = true;
@@ -273,6 +282,7 @@ static void give_way(struct writer *w, enum err e)
             refuse(&refused, op, e);
     }
     w->held = all_give_way || idle;
+    w->bare = was_lean;
     w->lean = LEAN_BATCHES;
     w->more = !w->held;
     w->retention_next = (struct wall){0};
@@ -285,7 +295,7 @@ static void give_way(struct writer *w, enum err e)
 static void sample_map(struct writer *w)
 {
     uint64_t size = (uint64_t)w->s->settings.map_size, used;
-    if (w->until_sample > 0 && !atomic_load(&w->full)) {
+    if (w->until_sample > 0 && !w->map_full) {
         w->until_sample--;
         return;
     }
@@ -293,7 +303,19 @@ static void sample_map(struct writer *w)
     if (env_used(&w->s->env, size / 100 * LOOK_PERCENT, &used))
         return; /* logged; the next one may succeed */
     atomic_store(&w->s->stats.map_used.n, used);
-    atomic_store(&w->full, used > size / 100 * FULL_PERCENT);
+    w->map_full = used > size / 100 * FULL_PERCENT;
+}
+
+/* Ingest ends while there is still room for the outcomes of what was accepted. */
+static void look_at_room(struct writer *w)
+{
+    bool had_disk = !w->disk_full;
+    sample_map(w);
+    w->disk_full = env_reserve(&w->s->env) == ERR_FULL;
+    atomic_store(&w->full, w->map_full || w->disk_full);
+    if (had_disk == w->disk_full)
+        log_warn(w->disk_full ? "the disk is full: no more is accepted" : "the disk has room again",
+                 LOG_END);
 }
 
 /* ---------------------------------------------------------------- the loop */
@@ -312,8 +334,9 @@ static void turn(struct writer *w)
     else
         batch_abort(b);
     if (!e) {
+        w->bare = false;
         complete_batch(w);
-        sample_map(w);
+        look_at_room(w);
     } else if (e == ERR_FULL || e == ERR_NO_MEMORY) {
         give_way(w, e);
     } else {
@@ -362,8 +385,8 @@ static void wait_for_company(struct writer *w)
 static struct mono next_wake(const struct writer *w)
 {
     int64_t us = w->retention_next.us - clock_wall().us;
-    if (tasks_waiting(w->batch.tasks) && us > TASK_WAIT_US)
-        us = TASK_WAIT_US;
+    if ((tasks_waiting(w->batch.tasks) || w->disk_full) && us > LOOK_AGAIN_US)
+        us = LOOK_AGAIN_US;
     return mono_add(clock_mono(), us > 0 ? us : 0);
 }
 
@@ -482,7 +505,9 @@ enum err writer_submit(struct writer *w, struct store_op *op)
      * `open` was cleared: no operation comes too late. */
     atomic_fetch_add(&w->waiting, 1);
     if (!atomic_load(&w->open)) {
+        /* The thread may have seen the count and be waiting for the operation. */
         atomic_fetch_sub(&w->waiting, 1);
+        inbox_wake(w->inbox);
         return ERR_STOPPING;
     }
     op->result = ERR_OK;
