@@ -221,6 +221,22 @@ enum err batch_clear(struct batch *b, enum tree t, struct span key)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+enum err batch_drop(struct batch *b, enum tree t, struct span key)
+{
+    MDB_cursor *c;
+    struct span value;
+    enum err e = tree_cursor(&b->s->env, b->txn, t, &c);
+    if (e)
+        return e;
+    e = tree_walk(c, MDB_SET_RANGE, &key, &value);
+    if (!e) {
+        b->rows++;
+        e = tree_del_at(c);
+    }
+    mdb_cursor_close(c);
+    return e;
+}
+
 enum err batch_get(struct batch *b, enum tree t, struct span key, struct span *value)
 {
     return tree_get(&b->s->env, b->txn, t, key, value);
@@ -303,6 +319,12 @@ uint64_t batch_version(struct batch *b)
     return b->marks.next_version++;
 }
 
+/* A damaged record may have been counted as something else: zero is as low as it gets. */
+static uint64_t add_clamped(uint64_t n, int change)
+{
+    return change < 0 && n < (uint64_t)-change ? 0 : n + (uint64_t)change;
+}
+
 void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead)
 {
     b->tally.waiting += waiting;
@@ -310,8 +332,8 @@ void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead)
     struct table_endpoint *ep = table_endpoint(b->s->table, endpoint);
     if (!ep)
         return;
-    ep->working.waiting += (uint64_t)(int64_t)waiting;
-    ep->working.dead += (uint64_t)(int64_t)dead;
+    ep->working.waiting = add_clamped(ep->working.waiting, waiting);
+    ep->working.dead = add_clamped(ep->working.dead, dead);
     if (!ep->dirty) {
         ep->dirty = true;
         ep->next_dirty = b->dirty;

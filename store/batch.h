@@ -86,6 +86,9 @@ enum err batch_put_span(struct batch *b, enum tree t, struct span key, struct sp
 enum err batch_del(struct batch *b, enum tree t, struct span key) MUST_CHECK;
 /* The same, where no such row is as good. */
 enum err batch_clear(struct batch *b, enum tree t, struct span key) MUST_CHECK;
+/* Removes the row that a batch_first just found, whatever its key: one that is damaged may be too
+ * long to be copied. */
+enum err batch_drop(struct batch *b, enum tree t, struct span key) MUST_CHECK;
 /* The value points into the map and is good until the next write. */
 enum err batch_get(struct batch *b, enum tree t, struct span key, struct span *value) MUST_CHECK;
 /* The first row whose key begins with `prefix` and is >= `from`; ERR_NOT_FOUND. Both spans point

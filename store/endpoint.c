@@ -206,7 +206,7 @@ enum err endpoint_delete(struct batch *b, struct endpoint_op *op)
         err = add_task(b, TASK_ENDPOINT_DELETED, old->app, op->number);
     if (!err)
         err = batch_changed(b, op->number);
-    b->change.apply = publish_delete;
-    b->change.number = op->number;
+    if (!err)
+        b->change = (struct change){.apply = publish_delete, .number = op->number};
     return err;
 }

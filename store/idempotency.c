@@ -4,8 +4,13 @@
  * The answer to a single message is rendered from the message, so that its key is all that the
  * hot path writes: kind (1) body hash (8) status (2) message id (20), in the index. Other
  * answers are few; they stand whole in TREE_ANSWER until their expiry row. A key of one sort is
- * never looked up as the other, because the identity contains method and path. */
+ * never looked up as the other, because the identity contains method and path.
+ *
+ * A stored answer that is damaged fails closed, as ERR_CORRUPT until it expires: the key says that
+ * the operation was applied, and applying it twice is what the key forbids. */
 #include "store/operation.h"
+
+#include "base/log.h"
 
 #include <assert.h>
 
@@ -62,8 +67,12 @@ static enum err check_answer(struct batch *b, struct store_op *op)
     enum err e = batch_get(b, TREE_ANSWER, key_of(op), &value);
     if (!e)
         e = record_answer_decode(value, &status, body, &answer);
+    if (e == ERR_CORRUPT) {
+        log_error("a stored answer is damaged", LOG_END);
+        counter_add(&b->s->stats.corrupt, 1);
+    }
     if (e)
-        return e == ERR_CORRUPT ? ERR_NOT_FOUND : e;
+        return e;
     e = known_as(b, op, span_of(body, sizeof body));
     if (e)
         return e;

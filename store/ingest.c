@@ -45,7 +45,8 @@ static struct treekey event_id_key(uint32_t app_number, struct span event_id)
 }
 
 /* ERR_CONFLICT while a message with this event id is kept. The index may outlive the message, and a
- * hash is not the id: the message itself decides. */
+ * hash is not the id: the message itself decides. One that cannot be read is taken for it: better a
+ * conflict than the event twice. */
 static enum err check_event_id(struct batch *b, const struct table_app *a, struct ingest_item *item)
 {
     struct span event_id = item->message->event_id;
@@ -63,6 +64,8 @@ static enum err check_event_id(struct batch *b, const struct table_app *a, struc
     struct message *existing;
     memcpy(item->existing.b, value, ID_BYTES);
     e = message_head(b, &item->existing, &existing);
+    if (e == ERR_CORRUPT)
+        return ERR_CONFLICT;
     if (e)
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     bool same = span_eq(existing->event_id, event_id);
@@ -157,7 +160,7 @@ enum err fanout_step(struct batch *b, struct task *t, unsigned limit)
     if (batch_broken_by(e))
         return e;
     const struct table_app *a = table_app_numbered(b->s->table, t->app_number);
-    if (e || !a) {
+    if (e || !a || m->expunged) {
         message_unref(&m);
         t->finished = true;
         return ERR_OK;

@@ -37,6 +37,16 @@ static enum err failed(struct batch *b, struct outcome_op *op, struct delivery *
     return delivery_move(b, d, DELIVERY_RETRYING, REASON_NONE, op->retry_at);
 }
 
+/* The row that claimed it goes, or it would be claimed for ever. */
+static enum err clear_claim(struct batch *b, const struct outcome_op *op)
+{
+    const struct attempt *a = &op->attempt;
+    struct treekey key = key_due(a->endpoint_number, op->due, &a->message, a->trigger);
+    return batch_clear(b, TREE_DUE, key_span(&key));
+}
+
+/* A claim that the delivery does not know of was withdrawn with its row, unless the delivery's
+ * record was damaged. */
 static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery *d)
 {
     bool manual = op->attempt.trigger == TRIGGER_MANUAL;
@@ -45,7 +55,7 @@ static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery
         d->due = op->due;
     bool claimed = manual ? d->manual_due.us == op->due.us && op->due.us != 0
                           : delivery_unfinished(d) && d->due.us == op->due.us;
-    enum err e = ERR_OK;
+    enum err e = claimed ? ERR_OK : clear_claim(b, op);
     if (manual && claimed)
         e = delivery_manual(b, d, (struct wall){0});
     if (e)
@@ -61,15 +71,6 @@ static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery
     return e;
 }
 
-/* Nothing is there to record: the row that claimed it goes, or it would be claimed for ever. */
-static enum err orphan(struct batch *b, struct outcome_op *op)
-{
-    const struct attempt *a = &op->attempt;
-    struct treekey key = key_due(a->endpoint_number, op->due, &a->message, a->trigger);
-    op->op.result = ERR_NOT_FOUND;
-    return batch_clear(b, TREE_DUE, key_span(&key));
-}
-
 enum err outcome_apply(struct batch *b, struct outcome_op *op)
 {
     struct delivery d;
@@ -77,8 +78,10 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op)
     enum err e = message_expiry(b, &op->attempt.message, &expires);
     if (!e)
         e = delivery_load(b, &op->attempt.message, op->attempt.endpoint_number, &d);
-    if (e == ERR_NOT_FOUND)
-        return orphan(b, op);
+    if (e == ERR_NOT_FOUND) {
+        op->op.result = e;
+        return clear_claim(b, op);
+    }
     if (!e)
         e = put_attempt(b, op, expires);
     if (!e)

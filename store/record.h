@@ -50,6 +50,16 @@ enum err record_delivery_decode(struct span in, struct delivery *out) MUST_CHECK
 void record_due_encode(uint16_t tries, struct buf *out);
 enum err record_due_decode(struct span in, uint16_t *tries) MUST_CHECK;
 
+/* Where the renewal of a message's index entries stands: the value of its expiry row. */
+struct renewal {
+    struct wall until; /* the later expiry */
+    enum renewal_part { RENEWAL_DELIVERIES, RENEWAL_ATTEMPTS, RENEWAL_PARTS } part;
+    bool begun;     /* the part is renewed up to `last` */
+    struct id last; /* an attempt's id, or an endpoint number in its first bytes */
+};
+void record_renewal_encode(const struct renewal *at, struct buf *out);
+enum err record_renewal_decode(struct span in, struct renewal *out) MUST_CHECK;
+
 /* id and message come from the key. Without `content` the response is left empty. */
 void record_attempt_encode(const struct attempt *a, struct buf *out);
 enum err record_attempt_decode(struct span in, bool content, struct attempt **out) MUST_CHECK;

@@ -61,6 +61,30 @@ enum err record_due_decode(struct span in, uint16_t *tries)
     return codec_finished(&r);
 }
 
+void record_renewal_encode(const struct renewal *at, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_wall(out, at->until);
+    buf_u8(out, (uint8_t)at->part);
+    buf_u8(out, at->begun);
+    codec_id(out, &at->last);
+    codec_end(out, start);
+}
+
+enum err record_renewal_decode(struct span in, struct renewal *out)
+{
+    struct reader r;
+    *out = (struct renewal){0};
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->until = codec_read_wall(&r);
+    out->part = codec_read_below(&r, RENEWAL_PARTS);
+    out->begun = codec_read_below(&r, 2);
+    out->last = codec_read_id(&r);
+    return codec_finished(&r);
+}
+
 static void encode_span_of_time(struct buf *out, int64_t us)
 {
     codec_varint(out, us > 0 ? (uint64_t)us : 0);

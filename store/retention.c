@@ -2,12 +2,15 @@
  * the expiry tree and in steps that ride along with other commits; and payloads on request.
  *
  * A message waits for its unfinished deliveries, and for its dead letters until the retention has
- * passed since their death. While it waits, its index entries are written anew with the later
- * expiry. Its expiry row goes last, so that a removal cut short by its bound, or by a crash, is
- * taken up again. */
+ * passed since their death; meanwhile its index entries are renewed. Its expiry row goes last, so
+ * that a removal cut short by its bound, or by a crash, is taken up again; its head and payload go
+ * together, behind all that refers to them. */
 #include "store/operation.h"
+#include "store/renewal.h"
 
 #include "base/log.h"
+
+#include <assert.h>
 
 #define LOOK_US (60 * US_PER_S)        /* expiries are looked for this often at least, */
 #define PERIOD_US US_PER_S             /* and collected into one commit for this long */
@@ -44,175 +47,146 @@ static enum err held_until(struct batch *b, const struct id *message, struct wal
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-/* ---------------------------------------------------------------- keeping it longer */
-
-/* Writes an entry of `family` for each row of `tree` that belongs to the message. */
-static enum err index_rows(struct batch *b, const struct id *message, enum tree tree,
-                           enum err (*index)(struct batch *b, const struct id *message,
-                                             struct span suffix, struct span value,
-                                             struct wall expires),
-                           struct wall expires)
-{
-    struct treekey prefix = key_id(message);
-    MDB_cursor *c;
-    enum err e = tree_cursor(&b->s->env, b->txn, tree, &c);
-    if (e)
-        return e;
-    struct span key = key_span(&prefix), value;
-    e = tree_walk(c, MDB_SET_RANGE, &key, &value);
-    while (!e && span_starts(key, key_span(&prefix))) {
-        e = index(b, message, span_skip(key, ID_BYTES), value, expires);
-        if (!e)
-            e = tree_walk(c, MDB_NEXT, &key, &value);
-    }
-    mdb_cursor_close(c);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
-}
-
-static enum err index_delivery(struct batch *b, const struct id *message, struct span suffix,
-                               struct span value, struct wall expires)
-{
-    (void)value;
-    struct reader r = reader_of(suffix);
-    struct treekey key = key_number_id(read_u32(&r), message);
-    return batch_index(b, INDEX_ENDPOINT_MESSAGE, key_span(&key), (struct span){0}, expires);
-}
-
-static enum err index_attempt(struct batch *b, const struct id *message, struct span suffix,
-                              struct span value, struct wall expires)
-{
-    struct attempt *a;
-    struct id id = {{0}};
-    enum err e = record_attempt_decode(value, false, &a);
-    if (e || suffix.len != ID_BYTES)
-        return e == ERR_NO_MEMORY ? e : ERR_OK;
-    memcpy(id.b, suffix.ptr, ID_BYTES);
-    struct treekey key = key_number_id(a->endpoint_number, &id);
-    attempt_free(&a);
-    return batch_index(b, INDEX_ENDPOINT_ATTEMPT, key_span(&key), span_of(message->b, ID_BYTES),
-                       expires);
-}
-
-static enum err index_anew(struct batch *b, const struct id *message, struct wall until)
-{
-    struct wall expires = wall_add(until, INDEX_SLACK_US);
-    struct message *m;
-    enum err e = message_head(b, message, &m);
-    if (e)
-        return batch_broken_by(e) ? e : ERR_OK;
-    e = message_index(b, m, expires);
-    message_unref(&m);
-    if (!e)
-        e = index_rows(b, message, TREE_DELIVERY, index_delivery, expires);
-    return e ? e : index_rows(b, message, TREE_ATTEMPT, index_attempt, expires);
-}
-
-static enum err keep_until(struct batch *b, const struct treekey *row, const struct id *message,
-                           struct wall until)
-{
-    enum err e = batch_del(b, TREE_EXPIRY, key_span(row));
-    if (!e)
-        e = batch_expire(b, until, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));
-    return e ? e : index_anew(b, message, until);
-}
-
 /* ---------------------------------------------------------------- removing it */
 
-/* Ends the deliveries that are still counted or due; the rows themselves go with the range. */
+/* The first delivery of the message behind `from`; its key. ERR_NOT_FOUND. */
+static enum err next_delivery(struct batch *b, const struct id *message, const struct treekey *from,
+                              struct treekey *row)
+{
+    struct treekey prefix = key_id(message);
+    struct span key, value;
+    enum err e = batch_first(b, TREE_DELIVERY, key_span(&prefix), key_span(from), &key, &value);
+    while (!e && key_copy(key, row)) {
+        e = batch_drop(b, TREE_DELIVERY, key);
+        if (!e)
+            e = batch_first(b, TREE_DELIVERY, key_span(&prefix), key_span(from), &key, &value);
+    }
+    return e;
+}
+
+/* Ends the delivery at `row` if it is still counted or due. */
+static enum err end_delivery(struct batch *b, const struct id *message, const struct treekey *row,
+                             enum delivery_reason reason)
+{
+    struct reader r = reader_of(span_skip(key_span(row), ID_BYTES));
+    struct delivery d;
+    enum err e = delivery_load(b, message, read_u32(&r), &d);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e; /* a damaged key names none */
+    bool counted = delivery_unfinished(&d) || d.state == DELIVERY_DEAD;
+    if (!counted && !d.manual_due.us)
+        return ERR_OK;
+    e = delivery_manual(b, &d, (struct wall){0});
+    if (!e && counted)
+        e = delivery_move(b, &d, DELIVERY_CANCELED, reason, (struct wall){0});
+    return e ? e : delivery_store(b, &d);
+}
+
 static enum err end_deliveries(struct batch *b, const struct id *message,
                                enum delivery_reason reason, unsigned limit)
 {
-    struct treekey prefix = key_id(message), from = prefix;
+    struct treekey row = key_id(message);
     while (b->rows < limit) {
-        struct span key, value;
-        struct delivery d;
-        enum err e =
-            batch_first(b, TREE_DELIVERY, key_span(&prefix), key_span(&from), &key, &value);
+        struct treekey from = row;
+        enum err e = next_delivery(b, message, &from, &row);
+        if (!e)
+            e = end_delivery(b, message, &row, reason);
         if (e)
             return e == ERR_NOT_FOUND ? ERR_OK : e;
-        struct reader r = reader_of(span_skip(key, ID_BYTES));
-        uint32_t endpoint = read_u32(&r);
-        from = key_id_number(message, endpoint);
-        from.b[from.len++] = 0;
-        e = delivery_load(b, message, endpoint, &d);
-        if (e)
-            return e;
-        bool counted = delivery_unfinished(&d) || d.state == DELIVERY_DEAD;
-        if (!counted && !d.manual_due.us)
-            continue;
-        e = delivery_manual(b, &d, (struct wall){0});
-        if (!e && counted)
-            e = delivery_move(b, &d, DELIVERY_CANCELED, reason, (struct wall){0});
+        row.b[row.len++] = 0; /* the smallest key behind this one */
+    }
+    return ERR_OK;
+}
+
+static enum err remove_deliveries(struct batch *b, const struct id *message, unsigned limit,
+                                  bool *done)
+{
+    struct treekey from = key_id(message), row;
+    *done = false;
+    while (b->rows < limit) {
+        enum err e = next_delivery(b, message, &from, &row);
+        if (e == ERR_NOT_FOUND) {
+            *done = true;
+            return ERR_OK;
+        }
         if (!e)
-            e = delivery_store(b, &d);
+            e = end_delivery(b, message, &row, REASON_MESSAGE_EXPIRED);
+        if (!e)
+            e = batch_del(b, TREE_DELIVERY, key_span(&row));
         if (e)
             return e;
     }
     return ERR_OK;
 }
 
+/* Payload and head in one step: a message that can be read is whole. */
+static enum err remove_head(struct batch *b, const struct id *message)
+{
+    struct treekey key = key_id(message);
+    bool done;
+    enum err e = batch_clear_range(b, TREE_BODY, key_span(&key), UINT32_MAX, &done);
+    return e ? e : batch_clear(b, TREE_MESSAGE, key_span(&key));
+}
+
 static enum err remove_message(struct batch *b, const struct treekey *row, const struct id *message,
                                unsigned limit)
 {
-    static const enum tree parts[] = {TREE_ATTEMPT, TREE_BODY, TREE_DELIVERY, TREE_MESSAGE};
     struct treekey prefix = key_id(message);
-    enum err e = end_deliveries(b, message, REASON_MESSAGE_EXPIRED, limit);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && !e; i++) {
-        bool done;
-        e = batch_clear_range(b, parts[i], key_span(&prefix), limit, &done);
-        if (e || !done)
-            return e;
-    }
+    bool done;
+    enum err e = remove_deliveries(b, message, limit, &done);
+    if (!e && done)
+        e = batch_clear_range(b, TREE_ATTEMPT, key_span(&prefix), limit, &done);
+    if (e || !done)
+        return e;
+    e = remove_head(b, message);
     b->tally.expired++;
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(row));
 }
 
 static enum err expire_message(struct batch *b, const struct treekey *row, struct span what,
-                               unsigned limit)
+                               struct span value, unsigned limit)
 {
     struct id message;
     struct wall until;
-    if (what.len != ID_BYTES)
-        return batch_del(b, TREE_EXPIRY, key_span(row));
+    struct renewal renewal;
     memcpy(message.b, what.ptr, ID_BYTES);
+    if (value.len && !record_renewal_decode(value, &renewal))
+        return renewal_go_on(b, row, &message, &renewal, limit);
     enum err e = held_until(b, &message, &until);
     if (e)
         return e;
-    return until.us > b->now.us ? keep_until(b, row, &message, until)
+    return until.us > b->now.us ? renewal_begin(b, row, &message, until, limit)
                                 : remove_message(b, row, &message, limit);
 }
 
 /* ---------------------------------------------------------------- the step */
 
-static enum err expire_row(struct batch *b, struct span key, enum expiry_kind kind,
-                           struct span what, unsigned limit)
+static enum err expire_row(struct batch *b, struct span key, struct span value,
+                           enum expiry_kind kind, struct span what, unsigned limit)
 {
     struct treekey row, id;
-    memcpy(row.b, key.ptr, key.len);
-    row.len = key.len;
-    memcpy(id.b, what.ptr, what.len);
-    id.len = what.len;
+    enum err e = key_copy(key, &row);
+    if (!e)
+        e = key_copy(what, &id);
+    assert(!e); /* key_expiry_parse knows its length */
     if (kind == EXPIRY_MESSAGE)
-        return expire_message(b, &row, key_span(&id), limit);
-    enum err e = batch_clear(b, kind == EXPIRY_ANSWER ? TREE_ANSWER : TREE_TASK, key_span(&id));
+        return expire_message(b, &row, key_span(&id), value, limit);
+    e = batch_clear(b, kind == EXPIRY_ANSWER ? TREE_ANSWER : TREE_TASK, key_span(&id));
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
 }
 
 static enum err drop_damaged(struct batch *b, struct span key)
 {
-    struct treekey row;
     log_error("an expiry row is damaged and is removed", LOG_END);
     counter_add(&b->s->stats.corrupt, 1);
-    row.len = key.len < TREE_KEY_MAX ? key.len : TREE_KEY_MAX;
-    memcpy(row.b, key.ptr, row.len);
-    return batch_clear(b, TREE_EXPIRY, key_span(&row));
+    return batch_drop(b, TREE_EXPIRY, key);
 }
 
 enum err retention_step(struct batch *b, unsigned rows, struct wall *next)
 {
     unsigned limit = b->rows + rows;
     *next = b->now; /* more is left */
-    while (b->rows < limit && index_has_room(b->s->index, rows)) {
+    while (b->rows < limit) {
         struct span none = {0}, key, value, what;
         struct wall when;
         enum expiry_kind kind;
@@ -222,9 +196,9 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next)
         if (e == ERR_NOT_FOUND)
             when = WALL_NEVER;
         else if (key_expiry_parse(key, &when, &kind, &what))
-            e = drop_damaged(b, key);
+            e = drop_damaged(b, key), when = b->now;
         else if (when.us <= b->now.us)
-            e = expire_row(b, key, kind, what, limit);
+            e = expire_row(b, key, value, kind, what, limit);
         if (when.us > b->now.us) {
             struct wall soonest = wall_add(b->now, PERIOD_US), latest = wall_add(b->now, LOOK_US);
             *next = when.us < soonest.us ? soonest : when.us > latest.us ? latest : when;

@@ -12,13 +12,14 @@ static enum err end_due_row(struct batch *b, uint32_t endpoint, struct span key,
                             enum delivery_state to, enum delivery_reason reason)
 {
     struct treekey row;
-    memcpy(row.b, key.ptr, key.len);
-    row.len = key.len;
+    enum err e = key_copy(key, &row);
+    if (e)
+        return batch_drop(b, TREE_DUE, key);
     struct wall due;
     struct id message;
     enum attempt_trigger trigger;
     struct delivery d;
-    enum err e = key_due_parse(key, &endpoint, &due, &message, &trigger);
+    e = key_due_parse(key, &endpoint, &due, &message, &trigger);
     if (!e)
         e = delivery_load(b, &message, endpoint, &d);
     if (batch_broken_by(e))
@@ -54,9 +55,9 @@ enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
         struct id message;
         enum attempt_trigger trigger;
         /* The smallest key behind this one. */
-        memcpy(from.b, key.ptr, key.len);
-        from.b[key.len] = 0;
-        from.len = key.len + 1;
+        if (key_copy(key, &from))
+            return batch_drop(b, TREE_DUE, key);
+        from.b[from.len++] = 0;
         e = key_due_parse(key, &endpoint, &t->since, &message, &trigger);
         if (!e)
             t->cursor = message;
@@ -76,15 +77,16 @@ enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
 static enum err end_dead_row(struct batch *b, uint32_t endpoint, struct span key)
 {
     struct treekey row;
-    memcpy(row.b, key.ptr, key.len);
-    row.len = key.len;
+    enum err e = key_copy(key, &row);
+    if (e)
+        return batch_drop(b, TREE_DEAD, key);
     struct delivery d;
     struct id message = {{0}};
     struct reader r = reader_of(span_skip(key, 4));
     struct span bytes = read_span(&r, ID_BYTES);
     if (!r.failed)
         memcpy(message.b, bytes.ptr, ID_BYTES);
-    enum err e = delivery_load(b, &message, endpoint, &d);
+    e = delivery_load(b, &message, endpoint, &d);
     if (batch_broken_by(e))
         return e;
     if (e || d.state != DELIVERY_DEAD)
@@ -136,9 +138,10 @@ static enum err first_endpoint(struct batch *b, uint32_t app_number, uint32_t *e
         return e;
     struct reader r = reader_of(value);
     *endpoint = read_u32(&r);
-    memcpy(row->b, key.ptr, key.len);
-    row->len = key.len;
-    return ERR_OK;
+    e = key_copy(key, row);
+    if (e && batch_drop(b, TREE_ENDPOINT_APP, key))
+        return ERR_IO;
+    return e;
 }
 
 static enum err remove_endpoint(struct batch *b, uint32_t endpoint, const struct treekey *row)
@@ -163,6 +166,10 @@ enum err retire_app_step(struct batch *b, struct task *t, unsigned limit)
         if (e == ERR_NOT_FOUND) {
             t->finished = true;
             return ERR_OK;
+        }
+        if (e == ERR_CORRUPT) {
+            e = ERR_OK; /* its row is gone */
+            continue;
         }
         if (!e)
             e = cancel_all(b, endpoint, limit, &done);

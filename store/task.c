@@ -41,6 +41,21 @@ static void append(struct list *l, struct node *n)
     l->last = n;
 }
 
+/* In the order in which they were made: ids of clients were drawn before their operation came to
+ * its turn. Rows come nearly in order, so that this mostly appends. */
+static void insert_by_age(struct list *l, struct node *n)
+{
+    if (!l->last || l->last->now.created.us <= n->now.created.us) {
+        append(l, n);
+        return;
+    }
+    struct node **link = &l->first;
+    while ((*link)->now.created.us <= n->now.created.us)
+        link = &(*link)->after;
+    n->after = *link;
+    *link = n;
+}
+
 static struct node *take_first(struct list *l)
 {
     struct node *n = l->first;
@@ -118,7 +133,7 @@ static enum err load_one(struct tasks *t, struct store *s, struct span key, stru
         return ERR_NO_MEMORY;
     memcpy(task.id.b, key.ptr, ID_BYTES);
     n->now = task;
-    append(&t->lanes[lane_of(task.kind)], n);
+    insert_by_age(&t->lanes[lane_of(task.kind)], n);
     mark_retiring(s, &task, true);
     return ERR_OK;
 }

@@ -115,6 +115,57 @@ static void a_dead_letter_keeps_its_payload_for_the_retention_after_its_death(vo
     rig_close(&r);
 }
 
+static unsigned listed_attempts(void)
+{
+    struct attempt *rows[PAGE_MAX];
+    struct page page = {.limit = PAGE_MAX};
+    const struct attempt_filter filter = {.status = -1};
+    struct page_result result = {.more = true};
+    unsigned listed = 0;
+    while (result.more) {
+        struct store_read *read;
+        OK(store_read_begin(r.s, &read));
+        OK(store_attempts_of_endpoint(read, e.number, &page, &filter, false, rows, &result));
+        store_read_end(&read);
+        page.has_cursor = true;
+        page.cursor = result.last;
+        listed += result.count;
+        for (unsigned i = 0; i < result.count; i++)
+            attempt_free(&rows[i]);
+    }
+    return listed;
+}
+
+/* Attempts that nothing claims are recorded and change nothing else. */
+static void add_attempts(const struct id *id, unsigned n)
+{
+    static struct outcome_op ops[2000];
+    unsigned wanted = r.done + n;
+    for (unsigned i = 0; i < n; i++) {
+        ops[i] = rig_outcome(&r, id, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY);
+        ops[i].due = (struct wall){1};
+        rig_submit(&r, &ops[i].op, STORE_OUTCOME);
+    }
+    rig_await(&r, wanted);
+}
+
+static void a_message_with_many_attempts_is_renewed_in_steps(void **state)
+{
+    (void)state;
+    enum { MANY = 4 * STEP_ROWS_MAX - 100 };
+    begin();
+    struct id id = rig_send(&r, &a);
+    add_attempts(&id, MANY);
+    rig_advance(&r, 30 * DAY_US + 1800 * US_PER_S);
+    rig_turn(&r);
+    rig_restart(&r); /* in the middle */
+    rig_turns(&r, 4);
+    pass(2 * 3600 * US_PER_S); /* beyond the slack of the index: only what was renewed is listed */
+    assert_int_equal(listed_messages(), 1);
+    assert_int_equal(listed_attempts(), MANY);
+    rig_close(&r);
+}
+
 static void many_messages_leave_in_steps(void **state)
 {
     (void)state;
@@ -168,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_message_may_ask_for_its_own_retention),
         cmocka_unit_test(an_unfinished_message_is_kept_and_stays_listed),
         cmocka_unit_test(a_dead_letter_keeps_its_payload_for_the_retention_after_its_death),
+        cmocka_unit_test(a_message_with_many_attempts_is_renewed_in_steps),
         cmocka_unit_test(many_messages_leave_in_steps),
         cmocka_unit_test(an_expunged_message_keeps_its_head_and_loses_its_payload),
     };
