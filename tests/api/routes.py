@@ -1,0 +1,48 @@
+"""Every route of the service, read from its tables in the source."""
+
+import re
+from dataclasses import dataclass
+
+from surehook import ROOT
+
+# What a token of each scope may use, by the marks of http/request.h.
+ROLES = {
+    "ACCESS_PUBLIC": None,
+    "ACCESS_READ": {"admin", "read", "app"},
+    "ACCESS_INGEST": {"admin", "ingest"},
+    "ACCESS_APP": {"admin", "app"},
+    "ACCESS_ADMIN": {"admin"},
+    "ACCESS_READ_ORG": {"admin", "read"},
+    "ACCESS_READ_TYPES": {"admin", "read", "app"},
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    operation: str
+    roles: frozenset | None  # None: open to all
+
+    @property
+    def parameters(self):
+        return re.findall(r"\{(\w+)\}", self.path)
+
+
+def _path(expression, macros):
+    parts = re.findall(r'"([^"]*)"|(\w+)', expression)
+    return "".join(text or _path(macros[name], macros) for text, name in parts)
+
+
+def from_source():
+    found = []
+    for file in sorted([*ROOT.glob("admin/*.c"), *ROOT.glob("ingest/*.c")]):
+        text = file.read_text()
+        macros = dict(re.findall(r"^#define (\w+) (.*)$", text, re.MULTILINE))
+        row = r'\{\s*METHOD_(\w+),\s*([^,]+),\s*(ACCESS_\w+),[^,]+,[^,]+,\s*"([\w.]+)"\s*\}'
+        for method, path, access, operation in re.findall(row, text):
+            roles = ROLES[access]
+            found.append(
+                Route(method, _path(path, macros), operation, roles and frozenset(roles))
+            )
+    return found
