@@ -98,19 +98,24 @@ bool destination_headers(struct span json, struct curl_slist **list, char **cont
     struct json_error error;
     if (json.len == 0)
         return true;
-    if (json_check(json, 2, &object, &error) || object.type != JSON_OBJECT)
+    if (json_check(json, 2, &object, &error) || object.type != JSON_OBJECT) {
+        log_warn("stored headers not sent", LOG_TEXT_FIELD("why", "not an object"), LOG_END);
         return true;
+    }
 
     struct buf value;
     buf_init(&value, ENDPOINT_HEADERS_MAX);
     struct json_walk walk = json_walk(object);
     bool good = true;
     for (struct span name; good && json_next(&walk, &name, &item);) {
-        const char *why;
+        const char *why = "not a plain name with text as its value";
         buf_clear(&value);
         if (walk.name_escaped || item.type != JSON_STRING || json_text(item, &value) ||
-            dispatcher_header_check(name, buf_view(&value), &why))
+            dispatcher_header_check(name, buf_view(&value), &why)) {
+            log_warn("stored header not sent", LOG_SPAN("name", name), LOG_TEXT_FIELD("why", why),
+                     LOG_END);
             continue;
+        }
         good = header_add(name, buf_view(&value), list, content_type);
     }
     buf_free(&value);

@@ -55,7 +55,7 @@ void destination_unref(struct destination **d);
 
 /* The header lines of a JSON object of strings, each "name: value", appended to *list; a
  * content-type goes to *content_type (malloc'ed, replacing what was there) instead. Members that
- * must not be sent are left out. False when out of memory. */
+ * must not be sent are left out and logged, by name alone. False when out of memory. */
 bool destination_headers(struct span json, struct curl_slist **list,
                          char **content_type) MUST_CHECK;
 

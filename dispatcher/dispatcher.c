@@ -49,7 +49,8 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
         log_error("allow-subnets", LOG_TEXT_FIELD("why", why), LOG_END);
         return ERR_INVALID;
     }
-    shared->in_flight.max = settings->max_in_flight;
+    shared->reserved = (unsigned)(settings->max_in_flight / (2 * settings->threads));
+    shared->in_flight.max = settings->max_in_flight - shared->reserved * settings->threads;
     shared->slow.max = settings->max_in_flight > 1 ? settings->max_in_flight / 2 : 1;
     shared->hot_bytes.max = HOT_BYTES_MAX;
     histogram_init(&shared->stats.attempt_us, HISTOGRAM_FIRST_US);

@@ -1,7 +1,9 @@
 /* The way of a claim: open (slots) -> send -> ended (verdict, outcome to the store) -> settled.
  *
  * Invariants: in_flight counts the flights in young and old, settling those with the store; a slot
- * is given back exactly once, when the transfer ends or is aborted. No memory is needed between the
+ * is given back exactly once, when the transfer ends or is aborted. Of the common slots a thread
+ * has as many as it has attempts beyond the reserved ones, so that a thread whose endpoints could
+ * use every slot leaves some to those of the others. No memory is needed between the
  * end of a transfer and its outcome: the flight has brought it along. */
 #include "dispatcher/flight.h"
 
@@ -69,11 +71,25 @@ static void unused_give(struct flight *f)
     fs->unused_count++;
 }
 
+/* A slot of the attempts in flight: one of the thread's own while it has any, else a common one. */
+static bool slot_take(struct flights *fs)
+{
+    struct shared *shared = fs->shared;
+    return fs->in_flight < shared->reserved || budget_take(&shared->in_flight, 1);
+}
+
+/* `left`: in flight without it. */
+static void slot_give(struct flights *fs, unsigned left)
+{
+    if (left >= fs->shared->reserved)
+        budget_give(&fs->shared->in_flight, 1);
+}
+
 enum flight_answer flight_open(struct flights *fs, const struct lane *lane, struct flight **out)
 {
     struct shared *shared = fs->shared;
     bool slow = lane->slow || lane->slow_in_flight > 0;
-    if (fs->settling >= FLIGHT_SETTLING_MAX || !budget_take(&shared->in_flight, 1))
+    if (fs->settling >= FLIGHT_SETTLING_MAX || !slot_take(fs))
         return FLIGHT_NO_SLOT;
     enum flight_answer answer = FLIGHT_NO_SLOT;
     if (slow && !budget_take(&shared->slow, 1)) {
@@ -92,7 +108,7 @@ no_memory:
     if (slow)
         budget_give(&shared->slow, 1);
 no_slow:
-    budget_give(&shared->in_flight, 1);
+    slot_give(fs, fs->in_flight);
     return answer;
 }
 
@@ -122,7 +138,7 @@ static void land(struct flight *f)
         f->claim->lane->slow_in_flight--;
         budget_give(&fs->shared->slow, 1);
     }
-    budget_give(&fs->shared->in_flight, 1);
+    slot_give(fs, fs->in_flight);
     counter_sub(&fs->shared->stats.in_flight, 1);
     f->transfer = NULL;
 }
@@ -228,7 +244,7 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
     lane_rest(lane, v->not_before);
     if (v->disable) {
         uint64_t ready = lane->ready;
-        /* The outcome disables it; its commit wakes the lane to find that out. */
+        /* The outcome disables it; when that is durable the lane looks again. */
         lane_sleep(lane, f->all->held, &f->all->shared->hot_bytes);
         counter_sub(&f->all->shared->stats.ready, ready - lane->ready);
     }
@@ -303,6 +319,8 @@ void flight_settled(struct flight *f, struct wall now)
     const struct outcome_op *op = &f->outcome;
     struct lane *lane = f->claim->lane;
     fs->settling--;
+    if (op->disable_endpoint) /* it sleeps; whether it was really disabled, the store knows */
+        lane_changed(lane);
     switch (op->op.result) {
     case ERR_OK:
     case ERR_NOT_FOUND: { /* message or endpoint are gone, and the delivery with them */

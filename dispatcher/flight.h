@@ -1,8 +1,8 @@
 /* One attempt, from its start to the moment its outcome is durable. Owned by one dispatcher thread;
  * while the store has the outcome, the store owns that part.
  *
- * A flight takes a slot of the attempts in flight when it is opened and gives it back when its
- * transfer ends; its claim stays held until the outcome is durable. Slots held for longer than
+ * A flight takes a slot of the attempts in flight when it is opened, which is right before it is
+ * sent, refused or canceled, and gives it back when its transfer ends; its claim stays held until the outcome is durable. Slots held for longer than
  * FLIGHT_SLOW_US count against a second, smaller budget, and an endpoint that is known to be slow
  * needs a slot of that one to start: slow endpoints together cannot take more than it. */
 #ifndef DISPATCHER_FLIGHT_H

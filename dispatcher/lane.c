@@ -70,9 +70,10 @@ struct claim *lane_pop(struct lane *lane)
     return c;
 }
 
-static void give_message(struct claim *c, struct budget *hot_bytes)
+static void give_message(struct lane *lane, struct claim *c, struct budget *hot_bytes)
 {
     if (c->hot_bytes) {
+        lane->hot_bytes -= c->hot_bytes;
         budget_give(hot_bytes, c->hot_bytes);
         c->hot_bytes = 0;
     }
@@ -82,9 +83,11 @@ static void give_message(struct claim *c, struct budget *hot_bytes)
 static bool take_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
                          struct handoff *h)
 {
-    int64_t bytes = (int64_t)(h->message->payload.len + sizeof *h->message);
+    /* The whole block is what the reference keeps in memory. */
+    int64_t bytes = (int64_t)(h->message->block_len + sizeof *h->message);
     struct claim *c = NULL;
-    if (lane->ready >= READY_MAX || !budget_take(hot_bytes, bytes))
+    if (lane->ready >= READY_MAX || lane->hot_bytes + bytes > LANE_HOT_BYTES_MAX ||
+        !budget_take(hot_bytes, bytes))
         return false;
     if (held_add(held, lane->number, &h->message->id, &c)) {
         budget_give(hot_bytes, bytes);
@@ -94,6 +97,7 @@ static bool take_handoff(struct lane *lane, struct held *held, struct budget *ho
     c->due = h->due;
     c->message = h->message;
     c->hot_bytes = bytes;
+    lane->hot_bytes += bytes;
     h->message = NULL;
     push(lane, c);
     return true;
@@ -215,6 +219,12 @@ void lane_rest(struct lane *lane, struct wall until)
         lane->rest_until = until;
 }
 
+void lane_clock_moved(struct lane *lane, int64_t by_us)
+{
+    if (lane->rest_until.us)
+        lane->rest_until = wall_add(lane->rest_until, by_us);
+}
+
 void lane_start(struct lane *lane, struct claim *c)
 {
     claim_set_state(c, CLAIM_IN_FLIGHT);
@@ -226,7 +236,7 @@ void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes)
     claim_set_state(c, CLAIM_SETTLING);
     lane->in_flight--;
     lane->settling++;
-    give_message(c, hot_bytes);
+    give_message(lane, c, hot_bytes);
 }
 
 void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at)
@@ -244,7 +254,7 @@ void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct 
         lane->in_flight--;
     if (c->state == CLAIM_SETTLING)
         lane->settling--;
-    give_message(c, hot_bytes);
+    give_message(lane, c, hot_bytes);
     fall(lane, c->due);
     fall(lane, c->again);
     held_release(held, c);

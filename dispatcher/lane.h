@@ -18,7 +18,8 @@
  * this:
  *
  *   hand-off, hot, room        taken; held
- *   hand-off, hot, no room     dropped; next_due falls to its due time: the lane turns cold
+ *   hand-off, hot, no room     (in the list or for its bytes) dropped; next_due falls to its due
+ *                              time: the lane turns cold
  *   hand-off, cold             dropped
  *   hand-off, not newer than the last page   dropped: the page had it, or next_due covers it
  *   page                       rows that are not held are taken until the list is full; next_due
@@ -49,6 +50,9 @@
 #define LANE_SETTLING_MAX 256
 /* A page is read when the ready list has fallen to this. */
 #define LANE_LOW (READY_MAX / 2)
+/* Of the budget for hot bodies: an endpoint that is behind with large ones leaves the rest to the
+ * others, whose deliveries would go through the disk otherwise. */
+#define LANE_HOT_BYTES_MAX (HOT_BYTES_MAX / 12)
 
 struct destination;
 
@@ -64,6 +68,7 @@ struct lane {
     struct wall rest_until;
     struct claim *first, *last; /* the ready list, oldest first */
     unsigned ready, in_flight, settling, slow_in_flight;
+    int64_t hot_bytes; /* of its claims */
     struct limit limit;
 
     /* The owner's: its place in the round, among the deadlines, and in the list of lanes that have
@@ -111,6 +116,8 @@ struct wall lane_wake_at(const struct lane *lane);
 struct wall lane_oldest_due(const struct lane *lane, struct wall now);
 /* Not before `until`. Only ever later. */
 void lane_rest(struct lane *lane, struct wall until);
+/* The wall clock was set: its rest stays as long as it was. */
+void lane_clock_moved(struct lane *lane, int64_t by_us);
 
 /* The oldest ready claim leaves the list; NULL when empty. The caller moves it on: */
 struct claim *lane_pop(struct lane *lane);

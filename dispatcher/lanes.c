@@ -270,6 +270,15 @@ static void step(struct lanes *l, struct lane *lane)
 
 /* ---------------------------------------------------------------- a turn */
 
+void lanes_clock_moved(struct lanes *l, int64_t by_us)
+{
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_each(l->table, &at));) {
+        lane_clock_moved(lane, by_us);
+        lanes_place(l, lane);
+    }
+}
+
 static void wake_lanes(struct lanes *l)
 {
     for (struct heap_item *first; (first = heap_first(&l->wakes)) && first->when <= l->now.us;)

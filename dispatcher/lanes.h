@@ -47,6 +47,9 @@ void lanes_place(struct lanes *l, struct lane *lane);
  * stack uses it any more. */
 void lanes_reap(struct lanes *l, struct lane *lane);
 
+/* The wall clock was set by so much, and `now` is the new time. */
+void lanes_clock_moved(struct lanes *l, int64_t by_us);
+
 /* One turn: wakes those whose moment has come and lets lanes go in fair turns. */
 void lanes_go(struct lanes *l);
 /* Ends the turn's snapshot. */

@@ -11,8 +11,9 @@ struct shared {
     struct dispatcher_settings settings;
     struct guard guard;
     struct store *store;
-    struct budget in_flight; /* attempts */
-    struct budget slow;      /* of these, the ones that hold their slot for long */
+    unsigned reserved;       /* attempts that each thread may have in flight whatever others do */
+    struct budget in_flight; /* attempts beyond those */
+    struct budget slow;      /* of all, the ones that hold their slot for long */
     struct budget hot_bytes; /* of messages handed over in memory */
     struct dispatcher_stats stats;
     atomic_bool broken; /* the store takes nothing any more: send nothing either */

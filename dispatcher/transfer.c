@@ -31,6 +31,7 @@ struct transfer {
     size_t head_bytes, body_bytes;
     bool final;      /* the final headers are complete */
     bool blocked;    /* the guard refused an address */
+    bool addressed;  /* an address was found, or a connection to use again */
     bool looking_up; /* counted in transfers.lookups */
     int64_t retry_after_us;
     CURLcode code; /* once ended */
@@ -49,11 +50,17 @@ struct transfers {
     unsigned idle_count, lookups;
 };
 
-static void looked_up(struct transfer *t)
+static void lookup_over(struct transfer *t)
 {
     if (t->looking_up)
         t->all->lookups--;
     t->looking_up = false;
+}
+
+static void addressed(struct transfer *t)
+{
+    lookup_over(t);
+    t->addressed = true;
 }
 
 /* ---------------------------------------------------------------- curl's callbacks */
@@ -62,7 +69,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
 {
     struct transfer *t = context;
     (void)purpose;
-    looked_up(t);
+    addressed(t);
     t->destination->resolved = true;
     switch (guard_judge(t->all->settings.guard, &address->addr)) {
     case GUARD_REFUSED:
@@ -90,7 +97,7 @@ static int on_connected(void *context, char *remote, char *local, int remote_por
     (void)local;
     (void)remote_port;
     (void)local_port;
-    looked_up(t);
+    addressed(t);
     if (guard_judge_text(t->all->settings.guard, remote) != GUARD_REFUSED)
         return CURL_PREREQFUNC_OK;
     t->blocked = true;
@@ -217,7 +224,7 @@ static struct transfer *idle_take(struct transfers *ts)
 static void idle_give(struct transfer *t)
 {
     struct transfers *ts = t->all;
-    looked_up(t);
+    lookup_over(t);
     if (t->draining)
         TAILQ_REMOVE(&ts->draining, t, link);
     t->draining = false;
@@ -253,7 +260,7 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     t->owner = owner;
     t->response = response;
     t->head_bytes = t->body_bytes = 0;
-    t->final = t->blocked = false;
+    t->final = t->blocked = t->addressed = false;
     t->retry_after_us = -1;
     t->shard = poll_shard(destination->tls, destination->special, destination->endpoint->number);
     t->looking_up = !destination->resolved;
@@ -276,7 +283,7 @@ void transfer_abort(struct transfer *t)
 static void finish(struct transfer *t, CURLcode code)
 {
     t->code = code;
-    if (code == CURLE_COULDNT_RESOLVE_HOST || t->looking_up)
+    if (!t->addressed) /* also when it took too long: a dead name server says nothing */
         t->destination->resolved = false;
     t->all->ended(t->owner, t);
     idle_give(t);
@@ -323,20 +330,29 @@ void transfers_free(struct transfers **ts)
     free(self);
 }
 
+/* Ends those whose time to drain is over. */
+static void cut_drained(struct transfers *ts, struct mono now)
+{
+    for (struct transfer *t; (t = TAILQ_FIRST(&ts->draining)) && t->drain_until.us <= now.us;) {
+        poll_remove(ts->poll, t->shard, t->easy);
+        finish(t, CURLE_OK); /* its status decides */
+    }
+}
+
+void transfers_cut(struct transfers *ts)
+{
+    cut_drained(ts, MONO_NEVER);
+}
+
 void transfers_run(struct transfers *ts, struct mono deadline)
 {
-    struct transfer *t = TAILQ_FIRST(&ts->draining);
+    const struct transfer *t = TAILQ_FIRST(&ts->draining);
     if (t && t->drain_until.us < deadline.us)
         deadline = t->drain_until;
     poll_run(ts->poll, deadline);
 
-    if (TAILQ_EMPTY(&ts->draining))
-        return;
-    struct mono now = clock_mono();
-    while ((t = TAILQ_FIRST(&ts->draining)) && t->drain_until.us <= now.us) {
-        poll_remove(ts->poll, t->shard, t->easy);
-        finish(t, CURLE_OK); /* its status decides */
-    }
+    if (!TAILQ_EMPTY(&ts->draining))
+        cut_drained(ts, clock_mono());
 }
 
 unsigned transfers_lookups(const struct transfers *ts)

@@ -36,6 +36,9 @@ void transfers_free(struct transfers **ts);
 /* Waits for the network, the wake_fd or the deadline, and handles what came. */
 void transfers_run(struct transfers *ts, struct mono deadline);
 
+/* Ends at once those whose final headers have come: their verdict is fixed. */
+void transfers_cut(struct transfers *ts);
+
 /* Starts the attempt. The destination, the message and `response` (which takes the kept body) stay
  * valid until `ended` or the abort. NULL when it cannot be signed or memory is short. */
 struct transfer *transfer_start(struct transfers *ts, struct destination *destination,

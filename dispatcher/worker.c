@@ -14,6 +14,7 @@
 #define TURN_US_MAX US_PER_S           /* a turn at least: a stepped clock is noticed */
 #define PENDING_US (100 * US_PER_MS)   /* how soon to try again what found no memory */
 #define STOPPING_US (10 * US_PER_MS)   /* a turn while winding up */
+#define CLOCK_STEP_US (US_PER_S / 2)   /* between the two clocks: the wall clock was set */
 
 struct worker {
     struct shared *shared;
@@ -33,6 +34,7 @@ struct worker {
     struct lanes lanes;
     struct inbox_item *pending; /* taken, and waiting for memory */
     struct mono now, oldest_at, drain_until;
+    int64_t clocks_apart; /* wall minus monotonic, of the last turn */
 };
 
 /* A note of the listener that carries no delivery. */
@@ -138,14 +140,25 @@ static bool receive(struct worker *w, struct inbox_item *item)
     return true;
 }
 
+/* Reads the clocks. Rests are short and kept by the wall clock, as what is due is: without this a
+ * clock that is set back would make an hour of a pause of milliseconds. */
+static void read_clocks(struct worker *w)
+{
+    w->lanes.now = clock_wall();
+    w->now = clock_mono();
+    int64_t apart = w->lanes.now.us - w->now.us, by = apart - w->clocks_apart;
+    w->clocks_apart = apart;
+    if (by < -CLOCK_STEP_US || by > CLOCK_STEP_US)
+        lanes_clock_moved(&w->lanes, by);
+}
+
 static void take_inbox(struct worker *w)
 {
     struct inbox_item **end = &w->pending;
     while (*end)
         end = &(*end)->next;
     *end = inbox_take(w->inbox);
-    w->lanes.now = clock_wall();
-    w->now = clock_mono();
+    read_clocks(w);
 
     while (w->pending) {
         struct inbox_item *item = w->pending, *next = item->next;
@@ -176,8 +189,10 @@ static bool wind_up(struct worker *w)
 {
     if (w->drain_until.us == MONO_NEVER.us)
         w->drain_until = mono_add(w->now, w->shared->settings.drain_us);
-    if (w->now.us >= w->drain_until.us)
+    if (w->now.us >= w->drain_until.us) {
+        transfers_cut(w->transfers);
         flights_abort(&w->flights);
+    }
     return w->flights.in_flight == 0 && w->flights.settling == 0;
 }
 
@@ -258,6 +273,7 @@ struct worker *worker_new(struct shared *shared, unsigned index, unsigned count)
         return NULL;
     w->shared = shared;
     w->drain_until = MONO_NEVER;
+    w->clocks_apart = clock_wall().us - clock_mono().us;
     atomic_init(&w->oldest_due, WALL_NEVER.us);
     w->inbox = inbox_new();
     w->held = held_new();

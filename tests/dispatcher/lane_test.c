@@ -52,7 +52,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool hand(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64_t now)
+/* With a body of this size. */
+static bool hand_bytes(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64_t now,
+                       size_t bytes)
 {
     struct handoff *h = calloc(1, sizeof *h);
     h->txn = txn;
@@ -60,7 +62,13 @@ static bool hand(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64
     h->due = at(due);
     h->message = message_new();
     h->message->id = id_of(n);
+    h->message->block_len = bytes;
     return lane_handoff(f->lane, f->held, &f->bytes, h, at(now));
+}
+
+static bool hand(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64_t now)
+{
+    return hand_bytes(f, n, due, txn, now, 0);
 }
 
 static struct due_row row(uint32_t n, int64_t due)
@@ -128,6 +136,24 @@ static void the_byte_budget_bounds_what_is_hot(void **state)
     assert_false(hand(f, 1, 100, 11, 100));
     assert_int_equal(f->bytes.used, 0);
     assert_true(lane_wants_page(f->lane, at(100)));
+}
+
+static void large_bodies_of_one_endpoint_leave_room_for_the_others(void **state)
+{
+    struct fixture *f = *state;
+    const size_t body = 1 << 20;
+    uint32_t n = 0;
+    f->bytes.max = HOT_BYTES_MAX;
+    while (hand_bytes(f, n, 100 + n, 11 + n, 1000, body))
+        n++;
+    assert_in_range(n, 1, HOT_BYTES_MAX / 4 / body);
+    assert_int_equal(f->lane->hot_bytes, f->bytes.used);
+    while (f->lane->ready > 0)
+        end(f, start(f), WALL_NEVER);
+    assert_int_equal(f->lane->hot_bytes, 0);
+    struct due_row rest = row(n, 100 + n);
+    lane_page(f->lane, f->held, &rest, 1, WALL_NEVER, 5000, at(1000));
+    assert_true(hand_bytes(f, n + 1, 1000, 5001, 1000, body));
 }
 
 static void a_retry_in_the_future_does_not_count_as_older(void **state)
@@ -466,6 +492,7 @@ int main(void)
         TEST(a_handoff_not_newer_than_the_last_page_is_dropped),
         TEST(a_full_list_turns_cold_and_a_page_finds_what_was_dropped),
         TEST(the_byte_budget_bounds_what_is_hot),
+        TEST(large_bodies_of_one_endpoint_leave_room_for_the_others),
         TEST(a_retry_in_the_future_does_not_count_as_older),
         TEST(a_resend_of_a_delivery_in_flight_is_found_after_it),
         TEST(a_disabled_endpoint_sleeps_until_it_changes),
