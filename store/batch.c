@@ -207,6 +207,13 @@ enum err batch_put_span(struct batch *b, enum tree t, struct span key, struct sp
     return tree_put(&b->s->env, b->txn, t, key, value, flags);
 }
 
+enum err batch_append(struct batch *b, enum tree t, struct span key, struct span value)
+{
+    enum err e = tree_put(&b->s->env, b->txn, t, key, value, MDB_APPEND);
+    b->rows++;
+    return e == ERR_CONFLICT ? tree_put(&b->s->env, b->txn, t, key, value, 0) : e;
+}
+
 enum err batch_del(struct batch *b, enum tree t, struct span key)
 {
     enum err e = tree_del(&b->s->env, b->txn, t, key);
@@ -281,7 +288,7 @@ enum err batch_expire(struct batch *b, struct wall when, enum expiry_kind kind, 
     struct treekey key = key_expiry(when, kind, what);
     if (when.us < b->soonest.us)
         b->soonest = when;
-    return batch_put_span(b, TREE_EXPIRY, key_span(&key), (struct span){0}, 0);
+    return batch_append(b, TREE_EXPIRY, key_span(&key), (struct span){0});
 }
 
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,

@@ -82,6 +82,9 @@ bool batch_broken_by(enum err e);
 enum err batch_put(struct batch *b, enum tree t, struct span key, unsigned flags) MUST_CHECK;
 enum err batch_put_span(struct batch *b, enum tree t, struct span key, struct span value,
                         unsigned flags) MUST_CHECK;
+/* The same for a row that mostly ends its tree: a page that is filled from its end is filled whole,
+ * where LMDB otherwise splits it in half. */
+enum err batch_append(struct batch *b, enum tree t, struct span key, struct span value) MUST_CHECK;
 /* ERR_NOT_FOUND when there is no such row. */
 enum err batch_del(struct batch *b, enum tree t, struct span key) MUST_CHECK;
 /* The same, where no such row is as good. */

@@ -15,7 +15,9 @@ static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall 
     struct treekey key = key_id_id(&a->message, &a->id);
     buf_clear(&b->record);
     record_attempt_encode(a, &b->record);
-    enum err e = batch_put(b, TREE_ATTEMPT, key_span(&key), 0);
+    enum err e = b->record.failed
+                     ? ERR_NO_MEMORY
+                     : batch_append(b, TREE_ATTEMPT, key_span(&key), buf_view(&b->record));
     if (e)
         return e;
     key = key_number_id(a->endpoint_number, &a->id);

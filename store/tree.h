@@ -43,7 +43,7 @@ enum tree {
 struct env {
     MDB_env *mdb;
     MDB_dbi tree[TREES];
-    int lock_fd; /* <dir>/lock, held with flock while the environment is open */
+    int lock_fd;                 /* <dir>/lock, held with flock while the environment is open */
     uint64_t map_size, reserved; /* bytes; reserved: blocks are allocated up to here */
 };
 
