@@ -24,7 +24,7 @@ struct destination {
     bool special;  /* resolves into an allowed special subnet: such connections are kept apart */
     bool resolved; /* the name led to an address the last time, or there is no name to resolve */
 
-    unsigned refs; /* one of the cache, one of each attempt in hand */
+    unsigned refs;             /* one of the cache, one of each attempt in hand */
     struct destination **slot; /* where the cache's user keeps it; NULL once forgotten */
     TAILQ_ENTRY(destination) by_use;
 };

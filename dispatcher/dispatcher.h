@@ -19,7 +19,7 @@ struct dispatcher_settings {
     double retry_jitter;             /* 0 … 1 */
     int64_t request_timeout_us, connect_timeout_us;
     int64_t endpoint_max_in_flight, max_in_flight;
-    int64_t drain_us; /* how long dispatcher_stop waits for what is in flight */
+    int64_t drain_us;          /* how long dispatcher_stop waits for what is in flight */
     const char *allow_subnets; /* comma-separated CIDR; NULL: none */
     const char *ca_file;       /* NULL: the system's */
     int signature_headers;     /* enum signature_headers */

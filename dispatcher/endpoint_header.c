@@ -6,9 +6,9 @@
 
 /* Lower case. content-type is not among them: an endpoint may override it. */
 static const char *const reserved_names[] = {
-    "connection", "content-length",    "expect",  "host",          "http2-settings",
-    "keep-alive", "te",                "trailer", "transfer-encoding", "upgrade",
-    "user-agent",
+    "connection",        "content-length", "expect",     "host",
+    "http2-settings",    "keep-alive",     "te",         "trailer",
+    "transfer-encoding", "upgrade",        "user-agent",
 };
 static const char *const reserved_prefixes[] = {"webhook-", "svix-", "proxy-"};
 

@@ -2,9 +2,10 @@
  * while the store has the outcome, the store owns that part.
  *
  * A flight takes a slot of the attempts in flight when it is opened, which is right before it is
- * sent, refused or canceled, and gives it back when its transfer ends; its claim stays held until the outcome is durable. Slots held for longer than
- * FLIGHT_SLOW_US count against a second, smaller budget, and an endpoint that is known to be slow
- * needs a slot of that one to start: slow endpoints together cannot take more than it. */
+ * sent, refused or canceled, and gives it back when its transfer ends; its claim stays held until
+ * the outcome is durable. Slots held for longer than FLIGHT_SLOW_US count against a second, smaller
+ * budget, and an endpoint that is known to be slow needs a slot of that one to start: slow endpoints
+ * together cannot take more than it. */
 #ifndef DISPATCHER_FLIGHT_H
 #define DISPATCHER_FLIGHT_H
 
@@ -27,8 +28,8 @@ struct flight {
     struct transfer *transfer;       /* NULL before the start and after the end */
     struct buf response;
     struct mono started;
-    bool slow; /* has a slot of the slow budget */
-    bool aged; /* in `old` instead of `young` */
+    bool slow;                /* has a slot of the slow budget */
+    bool aged;                /* in `old` instead of `young` */
     TAILQ_ENTRY(flight) link; /* young, old or unused */
 };
 TAILQ_HEAD(flight_list, flight);
@@ -55,7 +56,7 @@ void flights_clear(struct flights *fs);
 
 enum flight_answer {
     FLIGHT_OPEN,
-    FLIGHT_NO_SLOT, /* nobody of this thread may start now */
+    FLIGHT_NO_SLOT,      /* nobody of this thread may start now */
     FLIGHT_NO_SLOW_SLOT, /* this lane may not */
 };
 /* Reserves what an attempt of this lane needs. */

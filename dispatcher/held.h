@@ -31,7 +31,7 @@ struct claim {
     } key;
     enum claim_state state;
     enum attempt_trigger trigger;
-    uint16_t tries; /* scheduled attempts made before this one */
+    uint16_t tries;  /* scheduled attempts made before this one */
     struct wall due; /* under which it stands on disk */
     /* The earliest other row of the same delivery that a page met meanwhile; WALL_NEVER: none. It
      * must be looked for again when this claim ends. */

@@ -16,9 +16,10 @@
 #define STARVED_US (10 * US_PER_MS)   /* how soon to look for a slot that another thread freed */
 #define SLOW_POOL_US (50 * US_PER_MS) /* how long a slow endpoint waits for a slow slot */
 #define LOOKUP_US (10 * US_PER_MS)    /* how long one waits for others' name lookups */
+#define FRESH_US US_PER_S             /* how long a message handed over is taken as it came */
 #define TROUBLE_US (100 * US_PER_MS)  /* memory or store in trouble: the next try */
-#define LOOKUPS_MAX 64                /* name lookups at once: each may hold a resolver thread … */
-#define LANE_LOOKUPS_MAX 2            /* … and how many attempts may wait for the same name */
+#define LOOKUPS_MAX 64     /* name lookups at once: each may hold a resolver thread … */
+#define LANE_LOOKUPS_MAX 2 /* … and how many attempts may wait for the same name */
 
 static struct span key_of_lane(const void *value)
 {
@@ -209,6 +210,23 @@ static enum delivery_reason reason_of(enum err e)
     return e == ERR_NOT_FOUND ? REASON_MESSAGE_EXPIRED : REASON_UNREADABLE;
 }
 
+/* What waited for long is read again: it may have been expunged meanwhile, and then not even the
+ * copy in memory may be sent. */
+static enum err load_message(struct lanes *l, struct claim *c)
+{
+    struct message *stored;
+    if (c->message && l->now.us - c->due.us < FRESH_US)
+        return ERR_OK;
+    if (!turn_read(l))
+        return ERR_NO_MEMORY;
+    enum err e = store_message_load(l->read, &c->key.message, &stored);
+    if (e)
+        return e;
+    message_unref(&c->message);
+    c->message = stored;
+    return ERR_OK;
+}
+
 /* Sends the oldest ready claim in the opened flight. */
 static void depart(struct lanes *l, struct lane *lane, struct flight *f)
 {
@@ -217,10 +235,7 @@ static void depart(struct lanes *l, struct lane *lane, struct flight *f)
         flight_refuse(f, c, REASON_NONE, l->now);
         return;
     }
-    enum err e = ERR_OK;
-    if (!c->message)
-        e = turn_read(l) ? store_message_load(l->read, &c->key.message, &c->message)
-                         : ERR_NO_MEMORY;
+    enum err e = load_message(l, c);
     if (e == ERR_NOT_FOUND || e == ERR_CORRUPT) {
         log_warn("message cannot be delivered", LOG_ID("msg", ID_MESSAGE, &c->key.message),
                  LOG_TEXT_FIELD("error", err_name(e)), LOG_END);
@@ -320,7 +335,8 @@ struct wall lanes_oldest_due(const struct lanes *l)
 {
     struct wall oldest = WALL_NEVER;
     const struct lane *lane;
-    TAILQ_FOREACH (lane, &l->overdue, overdue_link) {
+    TAILQ_FOREACH(lane, &l->overdue, overdue_link)
+    {
         struct wall due = lane_oldest_due(lane, l->now);
         if (due.us < oldest.us)
             oldest = due;

@@ -14,9 +14,9 @@ struct lanes {
     struct flights *flights;
 
     struct destinations destinations;
-    struct map *table; /* by endpoint number */
-    struct heap wakes; /* lanes that wait for a moment */
-    struct turn round; /* lanes that can go */
+    struct map *table;          /* by endpoint number */
+    struct heap wakes;          /* lanes that wait for a moment */
+    struct turn round;          /* lanes that can go */
     TAILQ_HEAD(, lane) overdue; /* lanes with something due that is not in flight */
     struct due_row *rows;       /* of the page being read */
     unsigned rows_max;

@@ -52,8 +52,8 @@ struct poll {
 unsigned poll_shard(bool tls, bool special, uint32_t endpoint)
 {
     unsigned base = special ? POLL_PLAIN_SHARDS + POLL_TLS_SHARDS : 0;
-    return base + (tls ? POLL_PLAIN_SHARDS + endpoint % POLL_TLS_SHARDS
-                       : endpoint % POLL_PLAIN_SHARDS);
+    return base +
+           (tls ? POLL_PLAIN_SHARDS + endpoint % POLL_TLS_SHARDS : endpoint % POLL_PLAIN_SHARDS);
 }
 
 struct poll *poll_new(void (*ended)(void *context, CURL *easy, CURLcode code), void *context,

@@ -14,7 +14,7 @@ struct request {
 
     int signature_headers; /* enum signature_headers */
     struct curl_slist nodes[REQUEST_LINES];
-    struct buf lines;     /* NUL-terminated, what the nodes point into */
+    struct buf lines; /* NUL-terminated, what the nodes point into */
     struct buf signature;
     struct curl_slist *own; /* of a message with headers: these and the endpoint's, merged */
     char *own_content_type;

@@ -13,7 +13,7 @@ void signer_free(struct signer **s);
 
 /* Appends the value of `webhook-signature` over "id.timestamp.body": "v1,<base64>" or
  * "v1a,<base64>" for each key that is live at `now`, newest first, separated by spaces. False when
- * no key is live, OpenSSL fails or memory is short: do not send; `out` then holds nothing of use. */
+ * no key is live, OpenSSL fails or memory is short: do not send, `out` holds nothing of use. */
 bool signer_sign(struct signer *s, struct span id, int64_t timestamp, struct span body,
                  struct wall now, struct buf *out) MUST_CHECK;
 

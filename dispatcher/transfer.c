@@ -36,7 +36,7 @@ struct transfer {
     int64_t retry_after_us;
     CURLcode code; /* once ended */
 
-    struct mono drain_until; /* of a draining one */
+    struct mono drain_until;    /* of a draining one */
     TAILQ_ENTRY(transfer) link; /* among the draining or the idle */
     bool draining;
 };

@@ -11,10 +11,10 @@
 #include <assert.h>
 #include <pthread.h>
 
-#define TURN_US_MAX US_PER_S           /* a turn at least: a stepped clock is noticed */
-#define PENDING_US (100 * US_PER_MS)   /* how soon to try again what found no memory */
-#define STOPPING_US (10 * US_PER_MS)   /* a turn while winding up */
-#define CLOCK_STEP_US (US_PER_S / 2)   /* between the two clocks: the wall clock was set */
+#define TURN_US_MAX US_PER_S         /* a turn at least: a stepped clock is noticed */
+#define PENDING_US (100 * US_PER_MS) /* how soon to try again what found no memory */
+#define STOPPING_US (10 * US_PER_MS) /* a turn while winding up */
+#define CLOCK_STEP_US (US_PER_S / 2) /* between the two clocks: the wall clock was set */
 
 struct worker {
     struct shared *shared;
@@ -255,8 +255,8 @@ static bool open_network(struct worker *w)
         .ca_file = s->ca_file,
         .signature_headers = s->signature_headers,
     };
-    w->transfers = transfers_new(&settings, inbox_fd(w->inbox), (long)s->endpoint_max_in_flight,
-                                 flight_ended);
+    w->transfers =
+        transfers_new(&settings, inbox_fd(w->inbox), (long)s->endpoint_max_in_flight, flight_ended);
     return w->transfers != NULL;
 }
 

@@ -132,8 +132,8 @@ static void what_keeps_failing_ends_in_the_dead_letter_queue_and_replays(void **
     assert_int_equal(rig_state(&f->rig, &id, e.number), DELIVERY_DEAD);
 
     move_to(f, &e, "/status/200");
-    struct dead_op replay = {.verb = DEAD_REPLAY, .endpoint = e.number, .messages = &id,
-                             .message_count = 1};
+    struct dead_op replay = {
+        .verb = DEAD_REPLAY, .endpoint = e.number, .messages = &id, .message_count = 1};
     OK(rig_do(&f->rig, &replay.op, STORE_DEAD));
     receiver_wait_requests(&f->receiver, 4);
     dispatcher_stop(f->dispatcher);

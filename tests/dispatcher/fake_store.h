@@ -38,7 +38,8 @@ struct store {
     unsigned row_count;
     struct message *messages[FAKE_ROWS];
     unsigned message_count;
-    bool unreadable;      /* every message load fails as corrupt */
+    bool unreadable;        /* every message load fails as corrupt */
+    bool forgetful;         /* outcomes find that their delivery is gone */
     unsigned fail_outcomes; /* so many outcomes fail with ERR_NO_MEMORY */
     struct fake_outcome outcomes[FAKE_ROWS];
     unsigned outcome_count, loads;
@@ -180,6 +181,11 @@ static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
         return;
     }
     assert(fake_row_take(s, op, &row));
+    if (s->forgetful) {
+        op->op.result = ERR_NOT_FOUND;
+        s->forgetful = false;
+        return;
+    }
     if (op->verdict == OUTCOME_RETRY) {
         row.row.due = op->retry_at;
         row.row.tries++;
@@ -187,9 +193,9 @@ static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
         op->state = DELIVERY_RETRYING;
     }
     s->txn++;
-    s->outcomes[s->outcome_count++] = (struct fake_outcome){
-        op->attempt, op->attempt.response.len, op->verdict, op->reason, op->retry_at,
-        op->disable_endpoint};
+    s->outcomes[s->outcome_count++] =
+        (struct fake_outcome){op->attempt,  op->attempt.response.len, op->verdict, op->reason,
+                              op->retry_at, op->disable_endpoint};
     if (op->disable_endpoint) {
         s->disabled[op->attempt.endpoint_number] = true;
         s->listener.endpoint(s->listener.context, op->attempt.endpoint_number, s->txn);
@@ -286,6 +292,20 @@ static inline void fake_disable(struct store *s, uint32_t number)
     s->disabled[number] = true;
     s->txn++;
     s->listener.endpoint(s->listener.context, number, s->txn);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static inline void fake_expunge(struct store *s, const struct id *message)
+{
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->message_count; i++)
+        if (id_cmp(&s->messages[i]->id, message) == 0) {
+            struct message *gone = message_new();
+            gone->id = *message;
+            gone->expunged = true;
+            message_unref(&s->messages[i]);
+            s->messages[i] = gone;
+        }
     pthread_mutex_unlock(&s->lock);
 }
 

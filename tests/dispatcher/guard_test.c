@@ -62,16 +62,16 @@ static const struct range ranges4[] = {
 
 static const struct range ranges6[] = {
     {NULL, "::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2000::"},
-    {"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001::",
-     "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:200::"},
-    {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::",
-     "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db9::"},
-    {"2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2002::",
-     "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"},
-    {"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff::",
-     "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff:1000::"},
-    {"3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "4000::",
-     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
+    {"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "2001:200::"},
+    {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff",
+     "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db9::"},
+    {"2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "2003::"},
+    {"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+     "3fff:1000::"},
+    {"3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "4000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+     NULL},
 };
 
 static void expect_range(const struct range *r, const char *prefix)
@@ -112,16 +112,13 @@ static void forms_that_carry_an_ipv4_address_are_refused(void **state)
 {
     (void)state;
     static const char *const forms[] = {
-        "::8.8.8.8",                  /* IPv4-compatible */
-        "::127.0.0.1",
-        "::ffff:0:8.8.8.8",           /* IPv4-translated, RFC 2765 */
-        "::fffe:8.8.8.8",             /* beside the mapped range */
-        "64:ff9b::8.8.8.8",           /* NAT64 */
-        "64:ff9b::127.0.0.1",
-        "64:ff9b:1::8.8.8.8",         /* local NAT64 */
-        "2002:808:808::1",            /* 6to4 of 8.8.8.8 */
-        "2002:7f00:1::",
-        "2001:0:808:808::1",          /* Teredo */
+        "::8.8.8.8",                                /* IPv4-compatible */
+        "::127.0.0.1",        "::ffff:0:8.8.8.8",   /* IPv4-translated, RFC 2765 */
+        "::fffe:8.8.8.8",                           /* beside the mapped range */
+        "64:ff9b::8.8.8.8",                         /* NAT64 */
+        "64:ff9b::127.0.0.1", "64:ff9b:1::8.8.8.8", /* local NAT64 */
+        "2002:808:808::1",                          /* 6to4 of 8.8.8.8 */
+        "2002:7f00:1::",      "2001:0:808:808::1",  /* Teredo */
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         expect(&strict, forms[i], GUARD_REFUSED);
@@ -130,10 +127,9 @@ static void forms_that_carry_an_ipv4_address_are_refused(void **state)
 static void internal_and_multicast_ipv6_is_refused(void **state)
 {
     (void)state;
-    static const char *const refused[] = {"::",        "::1",       "100::1",  "5f00::1",
-                                          "fc00::1",   "fdff::1",   "fe80::1", "febf::1",
-                                          "fec0::1",   "ff02::1",   "ff0e::1", "2001:10::1",
-                                          "2001:20::1", "fd00:ec2::254"};
+    static const char *const refused[] = {
+        "::",      "::1",     "100::1",  "5f00::1", "fc00::1",    "fdff::1",    "fe80::1",
+        "febf::1", "fec0::1", "ff02::1", "ff0e::1", "2001:10::1", "2001:20::1", "fd00:ec2::254"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         expect(&strict, refused[i], GUARD_REFUSED);
 }
@@ -141,8 +137,9 @@ static void internal_and_multicast_ipv6_is_refused(void **state)
 static void ordinary_addresses_are_public(void **state)
 {
     (void)state;
-    static const char *const public[] = {"1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700::1111",
-                                         "2001:4860:4860::8888", "2a00:1450::1", "::ffff:8.8.8.8"};
+    static const char *const public[] = {
+        "1.1.1.1",      "8.8.8.8",       "93.184.216.34", "2606:4700::1111", "2001:4860:4860::8888",
+        "2a00:1450::1", "::ffff:8.8.8.8"};
     for (size_t i = 0; i < sizeof public / sizeof *public; i++)
         expect(&strict, public[i], GUARD_PUBLIC);
 }
@@ -150,10 +147,19 @@ static void ordinary_addresses_are_public(void **state)
 static void texts_that_are_not_exactly_an_address_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "",        "localhost",  "fe80::1%eth0", "2606:4700::1111%eth0", "0x08080808", "134744072",
-        "8.8.8",   "8.8.8.08",   "8.8.8.8 ",     " 8.8.8.8",             "8.8.8.8:80", "8.8.8.8.8",
-        "[2606:4700::1111]"};
+    static const char *const texts[] = {"",
+                                        "localhost",
+                                        "fe80::1%eth0",
+                                        "2606:4700::1111%eth0",
+                                        "0x08080808",
+                                        "134744072",
+                                        "8.8.8",
+                                        "8.8.8.08",
+                                        "8.8.8.8 ",
+                                        " 8.8.8.8",
+                                        "8.8.8.8:80",
+                                        "8.8.8.8.8",
+                                        "[2606:4700::1111]"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_int_equal(guard_judge_text(&strict, texts[i]), GUARD_REFUSED);
 }
@@ -175,14 +181,22 @@ static void named_subnets_are_allowed_and_only_they(void **state)
         const char *text;
         enum guard_answer expected;
     } rows[] = {
-        {"127.0.0.1", GUARD_ALLOWED},        {"127.255.255.255", GUARD_ALLOWED},
-        {"::ffff:127.0.0.1", GUARD_ALLOWED}, {"::1", GUARD_ALLOWED},
-        {"::2", GUARD_REFUSED},              {"10.1.0.0", GUARD_ALLOWED},
-        {"10.1.127.255", GUARD_ALLOWED},     {"10.1.128.0", GUARD_REFUSED},
-        {"::ffff:10.1.1.1", GUARD_ALLOWED},  {"::ffff:10.2.0.1", GUARD_REFUSED},
-        {"fd00:1:7fff::1", GUARD_ALLOWED},   {"fd00:1:8000::1", GUARD_REFUSED},
-        {"192.168.0.1", GUARD_REFUSED},      {"8.8.8.8", GUARD_PUBLIC},
-        {"::127.0.0.1", GUARD_REFUSED},      {"64:ff9b::127.0.0.1", GUARD_REFUSED},
+        {"127.0.0.1", GUARD_ALLOWED},
+        {"127.255.255.255", GUARD_ALLOWED},
+        {"::ffff:127.0.0.1", GUARD_ALLOWED},
+        {"::1", GUARD_ALLOWED},
+        {"::2", GUARD_REFUSED},
+        {"10.1.0.0", GUARD_ALLOWED},
+        {"10.1.127.255", GUARD_ALLOWED},
+        {"10.1.128.0", GUARD_REFUSED},
+        {"::ffff:10.1.1.1", GUARD_ALLOWED},
+        {"::ffff:10.2.0.1", GUARD_REFUSED},
+        {"fd00:1:7fff::1", GUARD_ALLOWED},
+        {"fd00:1:8000::1", GUARD_REFUSED},
+        {"192.168.0.1", GUARD_REFUSED},
+        {"8.8.8.8", GUARD_PUBLIC},
+        {"::127.0.0.1", GUARD_REFUSED},
+        {"64:ff9b::127.0.0.1", GUARD_REFUSED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect(&g, rows[i].text, rows[i].expected);
@@ -218,10 +232,26 @@ static void wrong_subnets_are_refused_with_a_reason(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "127.0.0.1",   "127.0.0.0/",    "127.0.0.0/33", "127.0.0.0/-1", "127.0.0.0/8x",
-        "127.0.0.0/ 8", "/8",           "localhost/8",  "127.1/8",      "10.0.0.1/8",
-        "::1/64",      "::/129",        "::/0128",      "fe80::%lo/10", "10.0.0.0/8,,::1/128",
-        ",",           "10.0.0.0/8,",   "::ffff:10.0.0.0/104", "0x7f.0.0.0/8", "10.0.0.0/8/8",
+        "127.0.0.1",
+        "127.0.0.0/",
+        "127.0.0.0/33",
+        "127.0.0.0/-1",
+        "127.0.0.0/8x",
+        "127.0.0.0/ 8",
+        "/8",
+        "localhost/8",
+        "127.1/8",
+        "10.0.0.1/8",
+        "::1/64",
+        "::/129",
+        "::/0128",
+        "fe80::%lo/10",
+        "10.0.0.0/8,,::1/128",
+        ",",
+        "10.0.0.0/8,",
+        "::ffff:10.0.0.0/104",
+        "0x7f.0.0.0/8",
+        "10.0.0.0/8/8",
         "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc/128",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -242,8 +272,7 @@ static void the_list_of_subnets_has_a_bound(void **state)
     const char *why;
     for (int i = 0; i <= GUARD_SUBNETS_MAX; i++) {
         len += (size_t)snprintf(list + len, sizeof list - len, "%s10.%d.0.0/16", i ? "," : "", i);
-        assert_int_equal(guard_parse(list, &g, &why),
-                         i < GUARD_SUBNETS_MAX ? ERR_OK : ERR_INVALID);
+        assert_int_equal(guard_parse(list, &g, &why), i < GUARD_SUBNETS_MAX ? ERR_OK : ERR_INVALID);
     }
 }
 

@@ -55,11 +55,45 @@ static inline size_t receiver_read(int fd, char *request)
 
 static inline void receiver_fill(int fd, const char *head, const char *piece, unsigned pause_us)
 {
-    if (!receiver_send(fd, head))
+    if (*head && !receiver_send(fd, head))
         return;
     while (receiver_send(fd, piece))
         if (pause_us)
             usleep(pause_us);
+}
+
+/* Ends the connection with a reset; the descriptor stays open. */
+static inline void receiver_reset(int fd)
+{
+    connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
+}
+
+/* What a hostile or broken receiver does. */
+static inline void receiver_attack(int fd, const char *path)
+{
+    if (strncmp(path, "/drip-headers", 13) == 0)
+        receiver_fill(fd, "HTTP/1.1 200 OK\r\n", "x: y\r\n", 5000);
+    else if (strncmp(path, "/drip", 5) == 0)
+        receiver_fill(fd, "HTTP/1.1 200 OK\r\n\r\n", "x", 20000);
+    else if (strncmp(path, "/endless", 8) == 0)
+        receiver_fill(fd, "HTTP/1.1 200 OK\r\n\r\n", "0123456789abcdef0123456789abcdef", 0);
+    else if (strncmp(path, "/headers", 8) == 0)
+        receiver_fill(fd, "HTTP/1.1 200 OK\r\n", "x-filler: 0123456789abcdef\r\n", 0);
+    else if (strncmp(path, "/informed", 9) == 0)
+        receiver_fill(fd, "", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", 0);
+    else if (strncmp(path, "/trailers", 9) == 0)
+        receiver_fill(fd, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+                      "x-filler: 0123456789abcdef\r\n", 0);
+    else if (strncmp(path, "/switch", 7) == 0)
+        receiver_fill(fd, "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n", "x", 5000);
+    else if (strncmp(path, "/garbage", 8) == 0)
+        receiver_send(fd, "this is not HTTP\r\n\r\n");
+    else if (strncmp(path, "/cut", 4) == 0)
+        receiver_send(fd, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf");
+    else if (strncmp(path, "/reset-after", 12) == 0)
+        receiver_send(fd, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf");
+    if (strncmp(path, "/reset", 6) == 0)
+        receiver_reset(fd);
 }
 
 /* False: the connection is over. */
@@ -78,16 +112,12 @@ static inline bool receiver_answer(int fd, const char *path)
     if (strncmp(path, "/redirect", 9) == 0)
         return receiver_send(fd, "HTTP/1.1 302 Found\r\nlocation: /status/200\r\n"
                                  "content-length: 0\r\n\r\n");
-    if (strncmp(path, "/drip", 5) == 0)
-        receiver_fill(fd, "HTTP/1.1 200 OK\r\n\r\n", "x", 20000);
-    else if (strncmp(path, "/endless", 8) == 0)
-        receiver_fill(fd, "HTTP/1.1 200 OK\r\n\r\n", "0123456789abcdef0123456789abcdef", 0);
-    else if (strncmp(path, "/headers", 8) == 0)
-        receiver_fill(fd, "HTTP/1.1 200 OK\r\n", "x-filler: 0123456789abcdef\r\n", 0);
-    else if (strncmp(path, "/garbage", 8) == 0)
-        receiver_send(fd, "this is not HTTP\r\n\r\n");
+    if (strncmp(path, "/once", 5) == 0)
+        receiver_send(fd, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     else if (strncmp(path, "/hang", 5) == 0)
         recv(fd, text, 1, 0);
+    else
+        receiver_attack(fd, path);
     return false;
 }
 

@@ -53,9 +53,9 @@ static void dates_of_all_three_forms_are_read(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"Sun, 06 Nov 1994 08:49:37 GMT", 60},  {"Sunday, 06-Nov-94 08:49:37 GMT", 60},
-        {"Sun Nov  6 08:49:37 1994", 60},       {"Sun Nov 16 08:49:37 1994", LONGEST},
-        {"Sun, 06 Nov 1994 08:49:38 GMT", 61},  {"Sunday, 06-Nov-94 09:00:00 GMT", 683},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 60},   {"Sunday, 06-Nov-94 08:49:37 GMT", 60},
+        {"Sun Nov  6 08:49:37 1994", 60},        {"Sun Nov 16 08:49:37 1994", LONGEST},
+        {"Sun, 06 Nov 1994 08:49:38 GMT", 61},   {"Sunday, 06-Nov-94 09:00:00 GMT", 683},
         {" Sun, 06 Nov 1994 08:49:37 GMT ", 60}, {"Sun, 06 Nov 1994 23:59:60 GMT", 54683},
     };
     CHECK(rows, EXAMPLE - 60);

@@ -8,12 +8,14 @@
 #include <cmocka.h>
 
 #define WHSEC "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-#define WHSK \
-    "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
+#define WHSK                                                         \
+    "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/" \
+    "tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
 #define WHPK "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 /* The seed with the public key of another. */
 #define WHSK_MIXED \
-    "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2BmU3h6Dt1JKqLSahf2FBSTeius6i4rdBVBKUlrbjxz+A=="
+    "whsk_nWGxne/" \
+    "9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2BmU3h6Dt1JKqLSahf2FBSTeius6i4rdBVBKUlrbjxz+A=="
 
 static struct signing_key parsed(struct span text)
 {

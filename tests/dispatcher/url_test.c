@@ -220,10 +220,10 @@ static void names_that_a_resolver_may_take_for_an_address_are_refused(void **sta
 {
     (void)state;
     static const struct refusal rows[] = {
-        {"http://127.0.0.1./", "looks like"}, {"http://256.1.1.1/", "looks like"},
-        {"http://1.2.3.4.5/", "looks like"},  {"http://4294967296/", "looks like"},
-        {"http://08.1.1.1/", "looks like"},   {"http://0x/", "looks like"},
-        {"http://example.1/", "looks like"},  {"http://example.0x7f/", "looks like"},
+        {"http://127.0.0.1./", "looks like"},   {"http://256.1.1.1/", "looks like"},
+        {"http://1.2.3.4.5/", "looks like"},    {"http://4294967296/", "looks like"},
+        {"http://08.1.1.1/", "looks like"},     {"http://0x/", "looks like"},
+        {"http://example.1/", "looks like"},    {"http://example.0x7f/", "looks like"},
         {"http://example.0X7F/", "looks like"},
     };
     EXPECT_ALL_REFUSED(rows);

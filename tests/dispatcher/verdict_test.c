@@ -30,7 +30,7 @@ static void every_2xx_delivers_and_every_other_status_is_retried(void **state)
     (void)state;
     for (uint16_t status = 200; status < 600; status++) {
         struct verdict v = scheduled(answered(status, NONE), 1);
-        int expected = status < 300 ? OUTCOME_DELIVERED
+        int expected = status < 300    ? OUTCOME_DELIVERED
                        : status == 410 ? OUTCOME_DEAD
                                        : OUTCOME_RETRY;
         assert_int_equal(v.what, expected);
