@@ -14,10 +14,15 @@
 #include "http/token.h"
 
 #include <assert.h>
+#include <sys/socket.h>
 
+/* Reads over bare line feeds, folded lines and NUL bytes; 1.x refuses them when told to be strict. */
+#define MHD_IS_LENIENT (MHD_VERSION < 0x01000000)
 #define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
 #define SPARE_MAX 256
 #define IDEMPOTENCY_KEY_MAX 255
+#define GOODBYE_US \
+    US_PER_S /* for a client to read an answer that was written around libmicrohttpd */
 
 /* ---------------------------------------------------------------- begin and end */
 
@@ -86,6 +91,30 @@ static void split_target(struct span target, struct request *req)
     req->query_text = target;
 }
 
+/* Answers a request that libmicrohttpd will not hand to us or would answer wrongly; the socket takes
+ * no other answer afterwards. */
+static void answer_instead(struct intake *in, struct connection *c, unsigned status,
+                           const char *why)
+{
+    struct request *req = c->request;
+    counter_add(&in->site->stats.refused[REFUSED_MALFORMED], 1);
+    connection_drain(c);
+    req->counted = true;
+    request_fail(req, status, why);
+    reply_write_now(in, req, c->fd);
+    shutdown(c->fd, SHUT_WR);
+    connection_allow(c, GOODBYE_US);
+}
+
+/* 0.9.75 keeps every parameter in the connection's memory and stalls when that is full. */
+static bool has_too_many_parameters(struct span query)
+{
+    unsigned count = 1;
+    for (size_t i = 0; i < query.len; i++)
+        count += query.ptr[i] == '&';
+    return count > QUERY_PARAMS_MAX;
+}
+
 void *intake_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct intake *in = cls;
@@ -96,6 +125,7 @@ void *intake_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
     if (!req)
         return NULL;
     struct span target = arena_copy(&req->arena, span_text(uri));
+    req->target_len = target.len;
     if (!target.ptr) {
         request_free(in, req);
         return NULL;
@@ -105,7 +135,12 @@ void *intake_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
     c->request = req;
     c->served = true;
     connection_allow(c, in->site->settings.head_timeout_us);
-    return req;
+    if (!has_too_many_parameters(req->query_text))
+        return req;
+    answer_instead(in, c, 400, "the query has more than 64 parameters");
+    c->request = NULL;
+    request_free(in, req);
+    return NULL;
 }
 
 /* One line a request; only asked for when something must be found out. */
@@ -143,10 +178,51 @@ void intake_end(void *cls, struct MHD_Connection *mhd, void **con_cls,
     *con_cls = NULL;
 }
 
+void intake_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                   enum MHD_ConnectionNotificationCode code)
+{
+    struct intake *in = cls;
+    const struct connection *c = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED && c && c->request) {
+        void *forgotten = c->request;
+        intake_end(in, mhd, &forgotten, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    }
+    connection_notify(in->connections, mhd, socket_context, code);
+}
+
+/* ---------------------------------------------------------------- libmicrohttpd's own refusals */
+
+/* Refused after its head was complete, 0.9.75 sends the head of its answer twice, so ours goes out
+ * before. Whether libmicrohttpd is between the end of its head and our handler: then its request is the one
+ * that is being refused, for nobody else stays in that place. */
+static bool head_is_under_way(const struct connection *c)
+{
+    return c->request && c->request->phase == REQUEST_HEAD &&
+           MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) &&
+           !MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+}
+
+void intake_log(void *cls, const char *format, va_list args)
+{
+    static const char refusal[] = "Error processing request";
+    struct intake *in = cls;
+    if (strncmp(format, refusal, sizeof refusal - 1) != 0)
+        return;
+    unsigned status = va_arg(args, unsigned);
+    struct connection *c = in->connections->first;
+    while (c && !head_is_under_way(c))
+        c = c->next;
+    if (c)
+        answer_instead(in, c, status, "the request's head cannot be processed");
+    else
+        counter_add(&in->site->stats.refused[REFUSED_MALFORMED], 1);
+}
+
 /* ---------------------------------------------------------------- the head */
 
 struct header_list {
     size_t count;
+    size_t bytes; /* of the head that they stand for, line ends included */
     struct guard_header headers[HEADERS_MAX + 1];
 };
 
@@ -158,12 +234,15 @@ static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const 
     list->headers[list->count].name = span_of(key, key_len);
     list->headers[list->count].value = span_of(value, value_len);
     list->count++;
+    /* Name and value stand in one line, unless it was folded: then the sum comes out wrong. */
+    list->bytes += (size_t)((uintptr_t)value + value_len - (uintptr_t)key) + 2;
     return list->count <= HEADERS_MAX ? MHD_YES : MHD_NO;
 }
 
 static bool refuse_malformed(struct request *req, unsigned status, const char *why)
 {
     counter_add(&req->site->stats.refused[REFUSED_MALFORMED], 1);
+    req->counted = true;
     req->close = true;
     request_fail(req, status, why);
     return false;
@@ -178,18 +257,29 @@ static bool is_target(struct span s)
     return true;
 }
 
-static bool pass_guard(struct request *req, const char *version, struct guard_frame *frame)
+/* Method, target and version with what stands between them, and the empty line. */
+static size_t frame_of_head(const struct request *req, const char *method, const char *version)
+{
+    return strlen(method) + 1 + req->target_len + 1 + strlen(version) + 2 + 2;
+}
+
+static bool pass_guard(struct request *req, const char *method, const char *version,
+                       struct guard_frame *frame)
 {
     struct header_list list;
     list.count = 0;
+    list.bytes = frame_of_head(req, method, version);
     MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, collect_header, &list);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     const char *wrong = guard_check(span_text(version), list.headers, list.count, frame);
     if (!wrong && !(is_target(req->path) && is_target(req->query_text)))
         wrong = "the request target has spaces or control characters";
+    /* libmicrohttpd reads over these; a proxy in front may not. */
+    if (!wrong && MHD_IS_LENIENT && info && info->header_size != list.bytes)
+        wrong = "the head has bare line feeds, folded lines, NUL bytes or extra spaces";
     if (wrong)
         return refuse_malformed(req, 400, wrong);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (info && info->header_size > HEAD_MAX)
         return refuse_malformed(req, 431, "the request's head is too large");
     return true;
@@ -299,8 +389,11 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     struct connection *c = connection_of(req->mhd);
     counter_add(&in->site->stats.requests, 1);
     req->method = METHOD_POST;
-    if (pass_guard(req, version, &frame) && find_route(req, method) && pass_bound(req, &frame) &&
-        pass_token(req) && read_idempotency_key(req)) {
+    if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
+        pass_bound(req, &frame) && pass_token(req) && read_idempotency_key(req)) {
+        /* It reads over bare line feeds between chunks, too, and those cannot be seen from here: so
+         * nothing behind such a body is taken for a request. */
+        req->close = MHD_IS_LENIENT && frame.chunked;
         req->phase = REQUEST_BODY;
         if (frame.length > 0 || frame.chunked)
             connection_allow(c, in->site->settings.body_timeout_us);

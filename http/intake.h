@@ -5,6 +5,8 @@
 #include "http/connection.h"
 #include "http/request_state.h"
 
+#include <stdarg.h>
+
 /* One HTTP thread's requests. Owned by it, but for `inbox`. */
 struct intake {
     struct site *site;
@@ -30,6 +32,14 @@ enum MHD_Result intake_access(void *cls, struct MHD_Connection *mhd, const char 
 /* For MHD_OPTION_NOTIFY_COMPLETED. */
 void intake_end(void *cls, struct MHD_Connection *mhd, void **con_cls,
                 enum MHD_RequestTerminationCode code);
+
+/* For MHD_OPTION_NOTIFY_CONNECTION. A connection's end is also that of a request which
+ * libmicrohttpd forgot to end (0.9.75, when it had no memory for its arguments). */
+void intake_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                   enum MHD_ConnectionNotificationCode code);
+/* For MHD_OPTION_EXTERNAL_LOGGER: tells when libmicrohttpd refuses a request itself. Counts it; an
+ * answer that it would garble is written here instead. */
+void intake_log(void *cls, const char *format, va_list args);
 
 /* Continues the requests whose operations came back; MHD_run must follow. */
 void intake_continue(struct intake *in);

@@ -18,6 +18,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* In 0.9.75 strictness only answers in HTML what our guard answers in JSON; in 1.x it refuses what
+ * the guard cannot see any more. */
+#define STRICT (MHD_VERSION >= 0x01000000 ? 1 : 0)
+
 struct loop {
     /* written before the thread starts */
     struct site *site;
@@ -48,11 +52,13 @@ static struct MHD_Daemon *start_daemon(struct loop *l)
      * the backlog; libmicrohttpd's own stands just above it. */
     unsigned limit = (unsigned)l->site->settings.max_connections + 16;
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, intake_access, &l->intake,
-        MHD_OPTION_LISTEN_SOCKET, l->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
-        intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED, intake_end, &l->intake,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &l->connections, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, intake_access,
+        &l->intake, MHD_OPTION_EXTERNAL_LOGGER, intake_log, &l->intake, MHD_OPTION_LISTEN_SOCKET,
+        l->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, STRICT,
+        MHD_OPTION_URI_LOG_CALLBACK, intake_begin, &l->intake, MHD_OPTION_NOTIFY_COMPLETED,
+        intake_end, &l->intake, MHD_OPTION_NOTIFY_CONNECTION, intake_notify, &l->intake,
+        MHD_OPTION_END);
 }
 
 enum err loop_new(struct site *site, int listen_fd, struct loop **out)

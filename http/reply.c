@@ -58,7 +58,8 @@ enum MHD_Result reply_queue(struct intake *in, struct request *req)
     if (add_headers(req, response, has_body))
         result = MHD_queue_response(req->mhd, req->status, response);
     MHD_destroy_response(response);
-    site_count_status(in->site, req->status);
+    if (!req->counted)
+        site_count_status(in->site, req->status);
     connection_allow(connection_of(req->mhd), REPLY_SEND_S * US_PER_S);
     return result;
 }
@@ -67,7 +68,8 @@ void reply_write_now(struct intake *in, struct request *req, int fd)
 {
     assert(req->phase == REQUEST_ANSWERED);
     req->phase = REQUEST_SENDING;
-    site_count_status(in->site, req->status);
+    if (!req->counted)
+        site_count_status(in->site, req->status);
     struct buf text;
     buf_init(&text, 4096);
     buf_printf(&text,

@@ -36,6 +36,7 @@ struct request {
     /* head */
     struct span path,
         query_text; /* as sent, without the question mark; path without a last slash */
+    size_t target_len; /* of the whole target */
     enum method method;
     const struct route *route;
     void *context;
@@ -56,6 +57,7 @@ struct request {
     struct buf reply;
     bool no_memory; /* the reply could not be built */
     bool close;     /* the connection ends with this reply */
+    bool counted;   /* the refusal is in the metrics already */
     unsigned reply_header_count;
     struct {
         const char *name, *value;

@@ -164,6 +164,8 @@ static void a_chunked_body_is_413_at_the_byte_that_passes_its_bound(void **state
     assert_int_equal(within.status, 200);
     assert_int_equal(within.len, 1000);
     answer_free(&within);
+    close(fd);
+    fd = dial(*state);
     assert_true(say(fd, span_of(head, sizeof head - 1)));
     assert_true(say(fd, span_of(body, 1001)));
     struct answer over = hear(fd, true);
