@@ -9,6 +9,7 @@ struct admin {
     struct store *store;
     struct dispatcher *dispatcher;
     const struct http_server *server; /* NULL until admin_set_server */
+    struct buf description;           /* /openapi.json; empty until admin_describe */
 };
 
 static inline struct admin *context_of(const struct request *req)

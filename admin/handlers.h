@@ -57,5 +57,6 @@ void key_create_route(struct request *req);
 void key_revoke_route(struct request *req);
 void health_get_route(struct request *req);
 void metrics_get_route(struct request *req);
+void openapi_get_route(struct request *req);
 
 #endif

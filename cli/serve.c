@@ -73,7 +73,10 @@ static enum err start_layers(struct service *s, const struct config *c, struct l
     if (e)
         return e;
     const struct route_table tables[] = {ingest_routes(s->ingest), admin_routes(s->admin)};
-    e = http_server_new(&c->http, s->store, tables, sizeof tables / sizeof *tables, &s->http);
+    const size_t table_count = sizeof tables / sizeof *tables;
+    e = admin_describe(s->admin, tables, table_count);
+    if (!e)
+        e = http_server_new(&c->http, s->store, tables, table_count, &s->http);
     if (e)
         return e;
     admin_set_server(s->admin, s->http);

@@ -1,4 +1,4 @@
-"""Every route of the service, read from its tables in the source."""
+"""Every route of the service: read from the tables in its source, and as it describes itself."""
 
 import re
 from dataclasses import dataclass
@@ -45,4 +45,15 @@ def from_source():
             found.append(
                 Route(method, _path(path, macros), operation, roles and frozenset(roles))
             )
+    return found
+
+
+def of(service):
+    """As the running service describes itself; a test compares the two."""
+    found = []
+    for path, methods in service.get("/openapi.json", api="").json()["paths"].items():
+        for method, operation in methods.items():
+            security = operation["security"]
+            roles = frozenset(security[0]["token"]) if security else None
+            found.append(Route(method.upper(), path, operation["operationId"], roles))
     return found

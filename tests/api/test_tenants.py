@@ -1,5 +1,5 @@
-"""No token reaches what is not its own: every route of the service with every kind of token that must
-not use it. A refusal is 401, 403 or 404 and leaves everything as it was."""
+"""No token reaches what is not its own: every route of the service with every kind of token that
+must not use it. A refusal is 401, 403 or 404 and leaves everything as it was."""
 
 import itertools
 
@@ -124,7 +124,7 @@ def refusals(world, token, chosen):
 def test_whoever_may_use_a_route_can(service, role):
     """Without this the refusals could be about something else."""
     wrong = []
-    for route in routes.from_source():
+    for route in routes.of(service):
         if route.roles is None or role not in route.roles:
             continue
         world = World(service)
@@ -137,15 +137,17 @@ def test_whoever_may_use_a_route_can(service, role):
 @pytest.mark.parametrize("role", ["ingest", "read", "app"])
 def test_a_lesser_scope_is_refused(service, role):
     world = World(service)
-    chosen = [r for r in routes.from_source() if r.roles is not None and role not in r.roles]
+    chosen = [r for r in routes.of(service) if r.roles is not None and role not in r.roles]
     assert len(chosen) > 10
     assert refusals(world, token_of(service, world, role), chosen) == []
 
 
-@pytest.mark.parametrize("token", ["", "garbage", "sh_" + "A" * 43], ids=["none", "garbage", "unknown"])
+@pytest.mark.parametrize(
+    "token", ["", "garbage", "sh_" + "A" * 43], ids=["none", "garbage", "unknown"]
+)
 def test_without_a_good_token_every_route_is_closed(service, token):
     world = World(service)
-    chosen = [route for route in routes.from_source() if route.roles is not None]
+    chosen = [route for route in routes.of(service) if route.roles is not None]
     assert len(chosen) > 40
     assert refusals(world, token, chosen) == []
     assert {world.call(route, token).status for route in chosen} == {401}
@@ -163,18 +165,18 @@ def strangers(service):
 def test_what_belongs_to_another_is_not_there(service, which):
     _, token = list(strangers(service))[which]
     world = World(service)
-    chosen = [r for r in routes.from_source() if {*r.parameters} - {"name"}]
+    chosen = [r for r in routes.of(service) if {*r.parameters} - {"name"}]
     assert len(chosen) > 30
     assert refusals(world, token, chosen) == []
 
 
 @pytest.mark.parametrize("which", range(3), ids=["application", "organisation", "organisation-jwt"])
 def test_what_names_no_owner_is_the_token_s_own(service, which):
-    """Lists, creations and event types: they work on the stranger's side and show nothing of ours."""
+    """Lists, creations and event types: they work on the stranger's side, without ours."""
     _, token = list(strangers(service))[which]
     world = World(service)
     before = world.seen()
-    chosen = [r for r in routes.from_source() if not {*r.parameters} - {"name"} and r.roles]
+    chosen = [r for r in routes.of(service) if not {*r.parameters} - {"name"} and r.roles]
     for route in chosen:
         reply = world.call(route, token)
         assert reply.status < 300 or reply.status in REFUSED, (route, reply.body)
@@ -183,9 +185,9 @@ def test_what_names_no_owner_is_the_token_s_own(service, which):
     assert len(chosen) > 8
 
 
-def test_the_tables_give_no_role_more_than_it_needs():
+def test_the_tables_give_no_role_more_than_it_needs(service):
     """The matrix takes the tables at their word, so their word is checked by rules of its own."""
-    for route in routes.from_source():
+    for route in routes.of(service):
         roles = route.roles
         if roles is None:
             assert route.method == "GET" and not route.parameters, route

@@ -1,0 +1,182 @@
+/* Attempts, deliveries and dead letters: what became of messages. */
+#include "admin/schemas.h"
+
+#include "admin/status.h"
+#include "base/bounds.h"
+
+static const char *status_choice(unsigned i)
+{
+    static const char *const numbers[] = {"0", "1", "2", "3", "4"};
+    _Static_assert(sizeof numbers / sizeof *numbers == STATUS_LAST + 1, "one number a status");
+    return i <= STATUS_LAST ? numbers[i] : NULL;
+}
+const struct schema schema_status = {
+    .kind = SCHEMA_INTEGER,
+    .name = "MessageStatus",
+    .about =
+        "0 success, 1 pending (never tried), 2 fail (given up), 3 sending (a retry is pending), "
+        "4 canceled.",
+    .choice = status_choice,
+    .example = "0"};
+static const char *status_text_choice(unsigned i)
+{
+    return i <= STATUS_LAST ? status_text((enum status)i) : NULL;
+}
+const struct schema schema_status_text = {
+    .kind = SCHEMA_CHOICE, .name = "MessageStatusText", .choice = status_text_choice};
+
+static const char *class_choice(unsigned i)
+{
+    static const char *const classes[] = {"100", "200", "300", "400", "500"};
+    return i < sizeof classes / sizeof *classes ? classes[i] : NULL;
+}
+const struct schema schema_status_class = {.kind = SCHEMA_INTEGER,
+                                           .name = "StatusCodeClass",
+                                           .about = "The first digit of an HTTP status.",
+                                           .choice = class_choice,
+                                           .example = "200"};
+
+/* ---- attempts ---- */
+
+static const char *outcome_choice(unsigned i)
+{
+    return i <= ATTEMPT_INTERNAL ? attempt_class_name((enum attempt_class)i) : NULL;
+}
+static const struct schema outcome = {.kind = SCHEMA_CHOICE,
+                                      .name = "AttemptOutcome",
+                                      .about = "How it ended: success, an HTTP status that is no "
+                                               "success, or what kept it from a response.",
+                                      .choice = outcome_choice};
+static const char *trigger_choice(unsigned i)
+{
+    static const char *const numbers[] = {"0", "1"};
+    return i <= TRIGGER_MANUAL ? numbers[i] : NULL;
+}
+static const struct schema trigger = {.kind = SCHEMA_INTEGER,
+                                      .name = "MessageAttemptTriggerType",
+                                      .about = "0 scheduled, 1 manual.",
+                                      .choice = trigger_choice,
+                                      .example = "0"};
+static const struct schema http_status = {.kind = SCHEMA_INTEGER, .max = 999, .example = "200"};
+static const struct schema url = {
+    .kind = SCHEMA_TEXT, .format = "uri", .example = "\"https://warehouse.example.com/hooks\""};
+
+static const struct schema_field attempt_fields[] = {
+    FIELD_MUST("id", schema_attempt_id, NULL),
+    FIELD_MUST("msgId", schema_message_id, NULL),
+    FIELD_MUST("endpointId", schema_endpoint_id, NULL),
+    FIELD_MUST("url", url, NULL),
+    {"response", &schema_text, SCHEMA_REQUIRED,
+     "The first 16 KiB of the body, or why there is none; `{}` without content.", "\"ok\""},
+    {"responseStatusCode", &http_status, SCHEMA_REQUIRED, "0: no response.", NULL},
+    {"responseDurationMs", &schema_count, SCHEMA_REQUIRED, NULL, "12"},
+    FIELD_MUST("status", schema_status, NULL),
+    FIELD_MUST("statusText", schema_status_text, NULL),
+    FIELD_MUST("outcome", outcome, NULL),
+    FIELD_MUST("triggerType", trigger, NULL),
+    FIELD_MUST("timestamp", schema_time, NULL),
+    {"msg", &schema_message_out, SCHEMA_RARE, "With `with_msg=true`, without its payload.", NULL},
+    FIELD_END,
+};
+_Static_assert(ATTEMPT_BODY_KEPT_MAX == 16 * 1024, "the text names the number");
+const struct schema schema_attempt_out = {
+    .kind = SCHEMA_OBJECT, .name = "MessageAttemptOut", .fields = attempt_fields};
+
+static const struct schema_field endpoint_message_fields[] = {
+    SCHEMA_MESSAGE_OUT_FIELDS,
+    FIELD_MUST("status", schema_status, NULL),
+    FIELD_MUST("statusText", schema_status_text, NULL),
+    {"nextAttempt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    FIELD_END,
+};
+const struct schema schema_endpoint_message_out = {.kind = SCHEMA_OBJECT,
+                                                   .name = "EndpointMessageOut",
+                                                   .about =
+                                                       "A message with its state at one endpoint.",
+                                                   .fields = endpoint_message_fields};
+
+/* ---- deliveries ---- */
+
+static const char *state_choice(unsigned i)
+{
+    if (i > DELIVERY_NONE + 1)
+        return NULL;
+    return i > DELIVERY_NONE ? "in_flight" : delivery_state_name((enum delivery_state)i);
+}
+static const struct schema state = {
+    .kind = SCHEMA_CHOICE,
+    .name = "DeliveryState",
+    .about =
+        "scheduled (never tried), in_flight, retrying, delivered, dead (given up), canceled, or "
+        "none (only manual attempts, none of which succeeded).",
+    .choice = state_choice};
+static const char *reason_choice(unsigned i)
+{
+    return i < REASON_CANCELED ? delivery_reason_name((enum delivery_reason)(i + 1)) : NULL;
+}
+static const struct schema reason = {.kind = SCHEMA_CHOICE,
+                                     .name = "DeliveryReason",
+                                     .about = "Why it is dead or canceled.",
+                                     .choice = reason_choice};
+
+#define TRIES_FIELDS                                                                               \
+    {"tries", &schema_count, SCHEMA_REQUIRED, "Scheduled attempts since it was made or replayed.", \
+     NULL},                                                                                        \
+        FIELD_MUST_NULL("lastAttemptId", schema_attempt_id, NULL),                                 \
+    {                                                                                              \
+        "lastStatusCode", &http_status, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "503"             \
+    }
+
+static const struct schema_field delivery_fields[] = {
+    FIELD_MUST("msgId", schema_message_id, NULL),
+    FIELD_MUST("endpointId", schema_endpoint_id, NULL),
+    {"state", &state, SCHEMA_REQUIRED, NULL, "\"retrying\""},
+    {"reason", &reason, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    TRIES_FIELDS,
+    FIELD_MUST_NULL("nextAttempt", schema_time, NULL),
+    FIELD_MUST("createdAt", schema_time, NULL),
+    {"finishedAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    FIELD_END,
+};
+const struct schema schema_delivery_out = {
+    .kind = SCHEMA_OBJECT,
+    .name = "DeliveryOut",
+    .about = "One message at one endpoint: what happened, what happens next, when and why.",
+    .fields = delivery_fields};
+
+/* ---- dead letters ---- */
+
+static const struct schema_field dead_letter_fields[] = {
+    SCHEMA_MESSAGE_OUT_FIELDS,
+    FIELD_MUST("endpointId", schema_endpoint_id, NULL),
+    FIELD_MUST_NULL("reason", reason, NULL),
+    TRIES_FIELDS,
+    FIELD_MUST_NULL("diedAt", schema_time, NULL),
+    FIELD_END,
+};
+const struct schema schema_dead_letter_out = {
+    .kind = SCHEMA_OBJECT, .name = "DeadLetterOut", .fields = dead_letter_fields};
+
+#define CHOICE_FIELDS                                                                          \
+    {"since", &schema_time, SCHEMA_NULLABLE | SCHEMA_RARE, "What died at or after it.", NULL}, \
+        {"until", &schema_time, SCHEMA_NULLABLE | SCHEMA_RARE, "What died before it.", NULL},  \
+        FIELD_MAY_NULL("eventType", schema_event_type_name, NULL)
+
+static const struct schema_field choice_fields[] = {CHOICE_FIELDS, FIELD_END};
+const struct schema schema_dead_letter_choice = {.kind = SCHEMA_OBJECT,
+                                                 .name = "DeadLetterChoice",
+                                                 .about = "Which dead letters; `{}` is all.",
+                                                 .fields = choice_fields};
+
+static const struct schema message_ids = {
+    .kind = SCHEMA_LIST, .min = 1, .max = PAGE_MAX, .item = &schema_message_id};
+static const struct schema_field choice_of_endpoint_fields[] = {
+    CHOICE_FIELDS,
+    FIELD_RARE_NULL("messageIds", message_ids, "These; excludes the other members."),
+    FIELD_END,
+};
+const struct schema schema_dead_letter_choice_of_endpoint = {
+    .kind = SCHEMA_OBJECT,
+    .name = "DeadLetterChoiceOfEndpoint",
+    .about = "Which dead letters of the endpoint; `{}` is all.",
+    .fields = choice_of_endpoint_fields};

@@ -1,0 +1,190 @@
+/* Endpoints, their headers and secrets. */
+#include "admin/schemas.h"
+
+#include "base/bounds.h"
+
+static const struct schema url = {.kind = SCHEMA_TEXT,
+                                  .about =
+                                      "http or https; stored with a lower-case host and a path.",
+                                  .min = 1,
+                                  .max = URL_MAX,
+                                  .format = "uri",
+                                  .example = "\"https://warehouse.example.com/hooks\""};
+static const struct schema uid = {
+    .kind = SCHEMA_TEXT,
+    .about = "Your own identifier, unique in the application; serves wherever the id does.",
+    .min = 1,
+    .max = UID_MAX,
+    .pattern = "^(?!" ID_ENDPOINT ")[a-zA-Z0-9\\-_.]+$",
+    .example = "\"warehouse\""};
+static const struct schema version = {
+    .kind = SCHEMA_INTEGER, .about = "A number of yours.", .min = 1, .max = 65535, .example = "1"};
+static const struct schema filter = {
+    .kind = SCHEMA_LIST,
+    .about = "The event types that it takes, which must exist; null: all.",
+    .min = 1,
+    .max = ENDPOINT_FILTERS_MAX,
+    .item = &schema_event_type_name};
+static const struct schema channels = {.kind = SCHEMA_LIST,
+                                       .about =
+                                           "It takes messages of these channels; null: of all.",
+                                       .min = 1,
+                                       .max = ENDPOINT_CHANNELS_MAX,
+                                       .item = &schema_channel};
+
+#define BASE64_DIGIT "[A-Za-z0-9+/]"
+#define BASE64_END "(" BASE64_DIGIT "[AQgw]==|" BASE64_DIGIT "{2}[AEIMQUYcgkosw048]=)"
+static const struct schema secret = {
+    .kind = SCHEMA_TEXT,
+    .about =
+        "`whsec_` and base64 of 24 to 75 bytes, or `whsk_` and base64 of an ed25519 secret and "
+        "public key. Better left out: then one is made.",
+    .pattern = "^(whsec_(" BASE64_DIGIT "{4}){8,25}|whsec_(" BASE64_DIGIT "{4}){8,24}" BASE64_END
+               "|whsk_" BASE64_DIGIT "{85}[AQgw]==)$",
+    .example = "\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\""};
+
+static const struct schema_field in_fields[] = {
+    FIELD_MUST("url", url, NULL),
+    FIELD_MAY_NULL("uid", uid, NULL),
+    FIELD_MAY_NULL("description", schema_description, NULL),
+    FIELD_RARE_NULL("version", version, NULL),
+    FIELD_MAY_NULL("disabled", schema_boolean, NULL),
+    FIELD_RARE_NULL("filterTypes", filter, "`eventTypes` under its older name."),
+    FIELD_MAY_NULL("eventTypes", filter, NULL),
+    FIELD_MAY_NULL("channels", channels, NULL),
+    FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_MAY_NULL("headers", schema_headers, NULL),
+    FIELD_RARE_NULL("secret", secret, NULL),
+    FIELD_END,
+};
+const struct schema schema_endpoint_in = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointIn", .fields = in_fields};
+
+static const struct schema_field patch_fields[] = {
+    FIELD_MAY("url", url, NULL),
+    FIELD_MAY_NULL("uid", uid, NULL),
+    FIELD_MAY("description", schema_description, NULL),
+    FIELD_RARE_NULL("version", version, NULL),
+    FIELD_MAY("disabled", schema_boolean, NULL),
+    FIELD_RARE_NULL("filterTypes", filter, "`eventTypes` under its older name."),
+    FIELD_MAY_NULL("eventTypes", filter, NULL),
+    FIELD_MAY_NULL("channels", channels, NULL),
+    FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RARE_NULL("headers", schema_headers, NULL),
+    FIELD_RARE_NULL("secret", secret, NULL),
+    FIELD_END,
+};
+const struct schema schema_endpoint_patch = {.kind = SCHEMA_OBJECT,
+                                             .name = "EndpointPatch",
+                                             .about =
+                                                 "What is absent stays, what is null is cleared.",
+                                             .fields = patch_fields};
+
+/* What an endpoint shows wherever it appears. */
+#define OUT_FIELDS                                                                                 \
+    FIELD_MUST("id", schema_endpoint_id, NULL), FIELD_MUST_NULL("uid", uid, NULL),                 \
+        FIELD_MUST("url", url, NULL), FIELD_MUST("description", schema_description, NULL),         \
+        FIELD_MUST("version", version, NULL), FIELD_MUST("disabled", schema_boolean, NULL),        \
+        FIELD_MUST_NULL("filterTypes", filter, "`eventTypes` under its older name."),              \
+        FIELD_MUST_NULL("eventTypes", filter, NULL), FIELD_MUST_NULL("channels", channels, NULL),  \
+        {"rateLimit", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE,                            \
+         "`throttleRate` under its older name.", "null"},                                          \
+        {"throttleRate", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Messages per second.", \
+         "null"},                                                                                  \
+        FIELD_MUST("metadata", schema_metadata, NULL), FIELD_MUST("createdAt", schema_time, NULL), \
+        FIELD_MUST("updatedAt", schema_time, NULL)
+
+static const struct schema_field out_fields[] = {
+    OUT_FIELDS,
+    {"disabledReason", &schema_text, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "Why it is disabled: `manual`, or what the service saw.", "null"},
+    FIELD_END,
+};
+const struct schema schema_endpoint_out = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointOut", .fields = out_fields};
+
+static const struct schema_field message_endpoint_fields[] = {
+    OUT_FIELDS,
+    FIELD_MUST("status", schema_status, NULL),
+    FIELD_MUST("statusText", schema_status_text, NULL),
+    {"nextAttempt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    FIELD_END,
+};
+const struct schema schema_message_endpoint_out = {
+    .kind = SCHEMA_OBJECT,
+    .name = "MessageEndpointOut",
+    .about = "An endpoint with the state of one message there.",
+    .fields = message_endpoint_fields};
+
+/* ---- headers ---- */
+
+static const struct schema_field headers_in_fields[] = {
+    FIELD_MUST("headers", schema_headers, NULL),
+    FIELD_END,
+};
+const struct schema schema_endpoint_headers_in = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointHeadersIn", .fields = headers_in_fields};
+
+static const struct schema maybe_text = {.kind = SCHEMA_EITHER,
+                                         .item = &schema_text,
+                                         .other = &(const struct schema){.kind = SCHEMA_NULL}};
+static const struct schema headers_change = {.kind = SCHEMA_MAP,
+                                             .about = "Values by name; null removes the header.",
+                                             .item = &maybe_text,
+                                             .example = "{\"x-tenant\":\"8\",\"x-old\":null}"};
+static const struct schema header_name = {
+    .kind = SCHEMA_TEXT, .min = 1, .max = 256, .example = "\"x-old\""};
+static const struct schema header_names = {.kind = SCHEMA_LIST,
+                                           .about = "Headers to remove.",
+                                           .max = ENDPOINT_FILTERS_MAX,
+                                           .item = &header_name};
+static const struct schema_field headers_patch_fields[] = {
+    FIELD_MUST("headers", headers_change, NULL),
+    FIELD_MAY_NULL("deleteHeaders", header_names, NULL),
+    FIELD_END,
+};
+const struct schema schema_endpoint_headers_patch = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointHeadersPatchIn", .fields = headers_patch_fields};
+
+static const struct schema sensitive = {.kind = SCHEMA_LIST, .item = &header_name};
+static const struct schema_field headers_out_fields[] = {
+    FIELD_MUST("headers", schema_headers, NULL),
+    {"sensitive", &sensitive, SCHEMA_REQUIRED,
+     "Headers that look like credentials: their values are not shown.", "[\"authorization\"]"},
+    FIELD_END,
+};
+const struct schema schema_endpoint_headers_out = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointHeadersOut", .fields = headers_out_fields};
+
+/* ---- secrets ---- */
+
+static const struct schema_field secret_out_fields[] = {
+    {"key", &schema_text, SCHEMA_REQUIRED, "`whsec_…`, or the public key `whpk_…`.",
+     "\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\""},
+    FIELD_END,
+};
+const struct schema schema_endpoint_secret_out = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointSecretOut", .fields = secret_out_fields};
+
+static const struct schema grace = {
+    .kind = SCHEMA_INTEGER,
+    .about = "How long the old key signs on: a day unless said otherwise.",
+    .max = 7 * 24 * 3600,
+    .example = "86400"};
+static const struct schema_field rotate_fields[] = {
+    FIELD_RARE_NULL("key", secret, NULL),
+    FIELD_MAY_NULL("gracePeriodSeconds", grace, NULL),
+    FIELD_END,
+};
+const struct schema schema_endpoint_secret_rotate_in = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointSecretRotateIn", .fields = rotate_fields};
+
+/* ---- recovery ---- */
+
+static const struct schema_field recover_fields[] = {
+    FIELD_MUST("since", schema_time, NULL),
+    {"until", &schema_time, SCHEMA_NULLABLE | SCHEMA_RARE, "Not before `since`; null: now.", NULL},
+    FIELD_END,
+};
+const struct schema schema_recover_in = {
+    .kind = SCHEMA_OBJECT, .name = "RecoverIn", .fields = recover_fields};

@@ -1,0 +1,29 @@
+/* What each operation of the route tables takes and answers. The tables say who may call it; this
+ * says what it is for. Immutable static storage, any thread. */
+#ifndef ADMIN_SCHEMA_OPERATION_H
+#define ADMIN_SCHEMA_OPERATION_H
+
+#include "admin/schema.h"
+
+/* Marks of an operation. */
+#define OPERATION_PAGE 1u          /* the answer is a page of `out` */
+#define OPERATION_BODY_OPTIONAL 2u /* the body may be left out */
+#define OPERATION_TEXT 4u          /* the answer is plain text */
+
+struct operation {
+    const char *name;  /* as in struct route */
+    const char *about; /* one sentence */
+    const struct schema *in;
+    const struct schema *out;         /* NULL: an empty answer */
+    unsigned status, other_status;    /* of success; other_status 0: none */
+    const struct schema_field *query; /* NULL: no parameters */
+    unsigned marks;
+};
+
+/* NULL: none of this name. */
+const struct operation *schema_operation(const char *name);
+
+/* The schema of a {parameter} of a path; a text when the name is not known. */
+const struct schema *schema_parameter(struct span name);
+
+#endif
