@@ -163,6 +163,8 @@ static enum err decode_tagged(struct reader *r, struct message *m)
             if (f.value.len != 8)
                 return ERR_CORRUPT;
             m->deliver_at.us = (int64_t)get_be64((const uint8_t *)f.value.ptr);
+            if (m->deliver_at.us <= 0)
+                return ERR_CORRUPT;
             break;
         default:
             return ERR_CORRUPT;

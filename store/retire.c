@@ -159,7 +159,7 @@ enum err retire_app_step(struct batch *b, struct task *t, unsigned limit)
 {
     enum err e = ERR_OK;
     while (!e && b->rows < limit) {
-        uint32_t endpoint;
+        uint32_t endpoint = 0;
         struct treekey row;
         bool done;
         e = first_endpoint(b, t->app_number, &endpoint, &row);
