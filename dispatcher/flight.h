@@ -4,8 +4,8 @@
  * A flight takes a slot of the attempts in flight when it is opened, which is right before it is
  * sent, refused or canceled, and gives it back when its transfer ends; its claim stays held until
  * the outcome is durable. Slots held for longer than FLIGHT_SLOW_US count against a second, smaller
- * budget, and an endpoint that is known to be slow needs a slot of that one to start: slow endpoints
- * together cannot take more than it. */
+ * budget, and an endpoint that is known to be slow needs a slot of that one to start: slow
+ * endpoints together cannot take more than it. */
 #ifndef DISPATCHER_FLIGHT_H
 #define DISPATCHER_FLIGHT_H
 
