@@ -1,14 +1,16 @@
 """/openapi.json: valid, and the same as what the service does."""
 
 import json
+import os
 import re
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+import api_coverage
 import routes
-from surehook import Service
+from surehook import ROOT, Service
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,21 @@ def test_limits_are_those_that_are_enforced(service, document):
 
 def test_it_names_no_secret(service):
     assert service.token not in json.dumps(service.get("/openapi.json", api="").json())
+
+
+def test_the_coverage_page_is_current(document):
+    """Computed from the installed SDK: what it can call, and what of that is there."""
+    file = ROOT / "docs/api-coverage.md"
+    page = api_coverage.page(document)
+    if os.environ.get("SUREHOOK_UPDATE_DOCS"):
+        file.write_text(page)
+    assert file.read_text() == page, "stale: see its first lines"
+
+
+def test_the_coverage_sees_the_whole_sdk():
+    """An SDK that sends its requests in another way would make the page empty, not the test red."""
+    operations = api_coverage.sdk_operations()
+    assert len(operations) > 100
+    create = next(o for o in operations if (o.group, o.name) == ("Message", "create"))
+    assert (create.method, create.path) == ("POST", "/api/v1/app/{app_id}/msg")
+    assert "with_content" in create.parameters and "eventType" in create.members
