@@ -149,6 +149,11 @@ crash: all $(VENV) ## kill -9 under load, with a ledger outside
 	@$(call pytest,tests/faults,$(RESULTS)/crash/faults)
 	@python3 tests/tally.py $(RESULTS)/crash
 
+.PHONY: test-sdks
+test-sdks: all ## the official SDKs of other languages (JavaScript, Go, Rust) against the service
+	@python3 tests/sdks/run.py $(RESULTS)/sdks $(OUT)/surehook $(OUT)/sdks
+	@python3 tests/tally.py $(RESULTS)/sdks
+
 .PHONY: asan tsan
 asan tsan: ## all tests under the address and undefined, or the thread sanitizer
 	@$(MAKE) MODE=$@ test
@@ -188,4 +193,4 @@ clean: ## remove everything that was built
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile

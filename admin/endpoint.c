@@ -62,12 +62,14 @@ static void read_filters(struct request *req, struct write *w, bool patch)
     struct endpoint *e = &w->endpoint;
     if (!patch)
         e->filter_count = 0;
+    bool named = false; /* a null under one name yields to a list under the other */
     for (int i = 0; i < 2; i++) {
         unsigned count = 0;
         enum field state = body_texts(&w->body, names[i], &field_event_type, 1,
                                       ENDPOINT_FILTERS_MAX, w->texts, &count);
-        if (state == FIELD_ABSENT || (state == FIELD_NULL && i > 0))
+        if (state == FIELD_ABSENT || (state == FIELD_NULL && named))
             continue;
+        named = state == FIELD_VALUE;
         e->filters = w->texts;
         e->filter_count = count;
         check_types_exist(req, w, names[i]);

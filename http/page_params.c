@@ -62,8 +62,11 @@ static bool time_of(struct request *req, const char *name, struct wall *out)
     struct span text;
     if (!request_query(req, name, &text))
         return true;
-    if (!wall_parse(text, out))
+    if (!wall_parse(text, out)) {
+        if (out->us == 0)
+            out->us = 1; /* 0 would mean: not asked for */
         return true;
+    }
     request_invalid(req, "query", name, "is not a date and time (RFC 3339)");
     return false;
 }

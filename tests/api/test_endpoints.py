@@ -48,6 +48,11 @@ def test_both_generations_of_names_are_read_and_shown(service, app):
     old = service.post(f"/app/{app}/endpoint", {"url": URL, "filterTypes": ["a.b"]}).json()
     new = service.post(f"/app/{app}/endpoint", {"url": URL, "eventTypes": ["a.b"]}).json()
     assert old["filterTypes"] == old["eventTypes"] == new["filterTypes"] == new["eventTypes"] == ["a.b"]
+    for name in ("filterTypes", "eventTypes"):
+        made = service.post(f"/app/{app}/endpoint", {"url": URL, name: ["a.b"]}).json()
+        cleared = service.call("PATCH", f"/app/{app}/endpoint/{made['id']}", {name: None}).json()
+        assert cleared["filterTypes"] is None
+        assert cleared["eventTypes"] is None
 
 
 @pytest.mark.parametrize(
