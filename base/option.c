@@ -407,30 +407,50 @@ static enum err set_fields(struct loader *l, void *target)
     return ERR_OK;
 }
 
+static enum err read_sources(struct loader *l, bool words_only, int argc, char **argv, char **rest,
+                             int *rest_count)
+{
+    enum err e = read_command_line(l, argc, argv, rest, rest_count);
+    if (!e && !words_only)
+        e = read_environment(l);
+    if (!e && !words_only)
+        e = read_file(l);
+    return e;
+}
+
+static enum err load(struct loader *l, void *target, bool words_only, int argc, char **argv,
+                     char **rest, int *rest_count)
+{
+    enum err e = ERR_NO_MEMORY;
+
+    buf_init(&l->file, FILE_BYTES_MAX);
+    l->settings = calloc(l->n + 1, sizeof *l->settings);
+    if (l->settings)
+        e = read_sources(l, words_only, argc, argv, rest, rest_count);
+    if (!e)
+        e = set_fields(l, target);
+    if (e == ERR_NO_MEMORY)
+        fail(l, "%s", err_text(e));
+    if (e)
+        option_release(l->table, l->n, target);
+    free(l->settings);
+    free((char *)l->path);
+    buf_free(&l->file);
+    return e;
+}
+
 enum err option_load(const struct option *table, size_t n, void *target, int argc, char **argv,
                      char **rest, int *rest_count, struct option_error *error)
 {
     struct loader l = {.table = table, .n = n, .error = error};
-    enum err e = ERR_NO_MEMORY;
+    return load(&l, target, false, argc, argv, rest, rest_count);
+}
 
-    buf_init(&l.file, FILE_BYTES_MAX);
-    l.settings = calloc(n + 1, sizeof *l.settings);
-    if (l.settings)
-        e = read_command_line(&l, argc, argv, rest, rest_count);
-    if (!e)
-        e = read_environment(&l);
-    if (!e)
-        e = read_file(&l);
-    if (!e)
-        e = set_fields(&l, target);
-    if (e == ERR_NO_MEMORY)
-        fail(&l, "%s", err_text(e));
-    if (e)
-        option_release(table, n, target);
-    free(l.settings);
-    free((char *)l.path);
-    buf_free(&l.file);
-    return e;
+enum err option_load_words(const struct option *table, size_t n, void *target, int argc,
+                           char **argv, char **rest, int *rest_count, struct option_error *error)
+{
+    struct loader l = {.table = table, .n = n, .error = error};
+    return load(&l, target, true, argc, argv, rest, rest_count);
 }
 
 void option_release(const struct option *table, size_t n, void *target)

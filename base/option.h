@@ -4,7 +4,8 @@
  * `name = value` (white space around both trimmed; # at the start of a line or behind white space
  * begins a comment) in the file named by the option `config`. An unknown key, a key given twice in
  * one source or an impossible value is an error that names the key, its source and the rule. An
- * empty text is none (NULL), but an empty secret is an error. The table also prints --help and the
+ * empty text is none (NULL), but an empty secret is an error. A command whose options are not the
+ * service's reads the command line alone: the environment is the service's. The table also prints --help and the
  * reference in docs/. */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
@@ -51,6 +52,10 @@ struct option_error {
  * allocated. */
 enum err option_load(const struct option *table, size_t n, void *target, int argc, char **argv,
                      char **rest, int *rest_count, struct option_error *error) MUST_CHECK;
+/* The same from argv alone. */
+enum err option_load_words(const struct option *table, size_t n, void *target, int argc,
+                           char **argv, char **rest, int *rest_count,
+                           struct option_error *error) MUST_CHECK;
 /* Frees what OPTION_TEXT fields own. */
 void option_release(const struct option *table, size_t n, void *target);
 

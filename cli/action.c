@@ -8,6 +8,9 @@
 
 #include <pthread.h>
 
+#define LIFETIME_MAX_US \
+    (INT64_C(36500) * 86400 * US_PER_S) /* dates beyond year 9999 have no text */
+
 /* Lets one thread wait for one operation. */
 struct waiter {
     pthread_mutex_t mutex;
@@ -44,23 +47,9 @@ static json_t *failure(const char *text)
     return json_pack("{s:s}", "error", text);
 }
 
-static const char *const scope_names[] = {
-    [SCOPE_ADMIN] = "admin", [SCOPE_INGEST] = "ingest", [SCOPE_READ] = "read", [SCOPE_APP] = "app"};
-
 static const char *text_of(const json_t *request, const char *name)
 {
     return json_string_value(json_object_get(request, name));
-}
-
-static bool scope_of(const char *text, enum key_scope *out)
-{
-    for (size_t i = 0; i < sizeof scope_names / sizeof *scope_names; i++) {
-        if (text && strcmp(text, scope_names[i]) == 0) {
-            *out = (enum key_scope)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The application that a key of SCOPE_APP is bound to; it must exist. */
@@ -82,14 +71,13 @@ static const char *bind_app(struct store *store, const char *ref, struct api_key
 }
 
 /* Fills the key from the request; NULL or what is wrong. */
-static const char *key_from_request(struct store *store, const json_t *request,
-                                    struct api_key *key)
+static const char *key_from_request(struct store *store, const json_t *request, struct api_key *key)
 {
     const char *org = text_of(request, "org");
     const char *name = text_of(request, "name");
     const char *expires = text_of(request, "expires");
     int64_t lifetime = 0;
-    if (!scope_of(text_of(request, "scope"), &key->scope))
+    if (!key_scope_parse(span_text(text_of(request, "scope")), &key->scope))
         return "scope: must be admin, ingest, read or app";
     if (org && id_parse(span_text(org), ID_ORG, &key->org))
         return "org: not an organisation id";
@@ -99,6 +87,8 @@ static const char *key_from_request(struct store *store, const json_t *request,
         return "name: longer than 63 bytes";
     if (expires && (duration_parse(span_text(expires), &lifetime) || lifetime <= 0))
         return "expires: not a duration such as 12h or 30d";
+    if (lifetime > LIFETIME_MAX_US)
+        return "expires: longer than 36500d";
     if (key->scope == SCOPE_APP) {
         const char *wrong = bind_app(store, text_of(request, "app"), key);
         if (wrong)
@@ -125,7 +115,7 @@ static json_t *key_json(const struct api_key *key)
     wall_format(key->created, created);
     wall_format(key->expires, expires);
     return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s, s:s?}", "id", id, "scope",
-                     scope_names[key->scope], "org", org, "app",
+                     key_scope_name(key->scope), "org", org, "app",
                      key->scope == SCOPE_APP ? app : NULL, "name", key->name, "created", created,
                      "expires", key->expires.us ? expires : NULL);
 }

@@ -3,6 +3,7 @@
 #include "cli/config.h"
 #include "cli/control.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -11,6 +12,34 @@ static const char help[] =
     "Copies the store into DIR, which must be empty or missing, while the service runs or not.\n"
     "Every event acknowledged before the command began is in the copy. To restore, start\n"
     "`surehook serve --data DIR`.\n";
+
+/* The service has another working directory, so that it gets the whole path. */
+static bool whole_path(const char *dir, char out[PATH_MAX])
+{
+    char here[PATH_MAX];
+    if (dir[0] == '/')
+        return snprintf(out, PATH_MAX, "%s", dir) < PATH_MAX;
+    return getcwd(here, sizeof here) && snprintf(out, PATH_MAX, "%s/%s", here, dir) < PATH_MAX;
+}
+
+static int backup(const struct config *config, const char *dir)
+{
+    char path[PATH_MAX];
+    json_t *request = NULL;
+    if (dir[0] && whole_path(dir, path))
+        request = json_pack("{s:s, s:s}", "do", "backup", "dir", path);
+    if (!request) {
+        fprintf(stderr, "surehook: the path of the copy is empty, too long or not UTF-8\n");
+        return 2;
+    }
+    json_t *answer = control_run(config, request);
+    if (answer)
+        printf("backed up to %s\n", path);
+    int status = answer ? 0 : 1;
+    json_decref(answer);
+    json_decref(request);
+    return status;
+}
 
 int command_backup(int argc, char **argv)
 {
@@ -24,20 +53,10 @@ int command_backup(int argc, char **argv)
     if (config_load(&config, argc, argv, words, &count))
         return 2;
     int status = 2;
-    char path[8192], here[4096];
-    if (count != 1 || !getcwd(here, sizeof here)) {
+    if (count == 1)
+        status = backup(&config, words[0]);
+    else
         fputs(help, stderr);
-    } else {
-        snprintf(path, sizeof path, "%s%s%s", words[0][0] == '/' ? "" : here,
-                 words[0][0] == '/' ? "" : "/", words[0]);
-        json_t *request = json_pack("{s:s, s:s}", "do", "backup", "dir", path);
-        json_t *answer = control_run(&config, request);
-        status = answer ? 0 : 1;
-        if (answer)
-            printf("backed up to %s\n", path);
-        json_decref(answer);
-        json_decref(request);
-    }
     config_release(&config);
     return status;
 }

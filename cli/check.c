@@ -18,6 +18,8 @@ static void say(void *context, const char *finding)
 static int check(const struct config *config)
 {
     struct store *store = NULL;
+    if (!config_has_data(config))
+        return 2;
     enum err e = store_open(&config->store, &store);
     if (e) {
         fprintf(stderr, "surehook: cannot open %s: %s\n", config->store.dir, err_text(e));

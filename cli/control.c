@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES (64 * 1024)
-/* A peer that says nothing for this long is dropped, for it holds the only seat. */
+/* A peer that says nothing, or does not read, for this long is dropped: it holds the only seat. */
 #define PEER_PATIENCE_MS 5000
 
 struct control {
@@ -106,10 +106,12 @@ static void answer_peer(struct control *c, int fd)
 static void *control_main(void *context)
 {
     struct control *c = context;
+    const struct timeval patience = {.tv_sec = PEER_PATIENCE_MS / 1000};
     while (wait_readable(c->socket, c->stop, -1)) {
         int fd = accept4(c->socket, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             continue;
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         answer_peer(c, fd);
         close(fd);
     }
@@ -205,6 +207,8 @@ enum err control_ask(const char *data_dir, const json_t *request, json_t **answe
 static json_t *run_on_stopped(const struct config *config, const json_t *request)
 {
     struct store *store = NULL;
+    if (!config_has_data(config))
+        return NULL;
     enum err e = store_open(&config->store, &store);
     if (!e)
         e = store_start(store, &(struct store_listener){0});

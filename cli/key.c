@@ -16,6 +16,13 @@ static const char help[] =
 /* Options that belong to `key create` and not to the service: taken out of argv into the request. */
 static const char *const own_options[] = {"scope", "app", "org", "name", "expires"};
 
+/* A text that is not UTF-8 stays an empty one: dropped, an option would count as not given. */
+static void keep(json_t *request, const char *name, const char *value)
+{
+    json_t *text = json_string(value);
+    json_object_set_new(request, name, text ? text : json_string(""));
+}
+
 static bool take_own(json_t *request, const char *word, const char *value, bool *used_value)
 {
     if (strncmp(word, "--", 2) != 0)
@@ -25,11 +32,11 @@ static bool take_own(json_t *request, const char *word, const char *value, bool 
         if (strncmp(word + 2, own_options[i], len) != 0)
             continue;
         if (word[2 + len] == '=') {
-            json_object_set_new(request, own_options[i], json_string(word + 3 + len));
+            keep(request, own_options[i], word + 3 + len);
             return true;
         }
         if (word[2 + len] == 0 && value) {
-            json_object_set_new(request, own_options[i], json_string(value));
+            keep(request, own_options[i], value);
             *used_value = true;
             return true;
         }

@@ -156,7 +156,8 @@ int command_listen(int argc, char **argv)
     int count = 0;
     if (argc == 1 && strcmp(argv[0], "--help") == 0)
         return print_help();
-    if (argc > 64 || option_load(options, OPTION_COUNT, &o, argc, argv, words, &count, &error)) {
+    if (argc > 64 ||
+        option_load_words(options, OPTION_COUNT, &o, argc, argv, words, &count, &error)) {
         fprintf(stderr, "surehook: %s\n", argc > 64 ? "too many words" : error.text);
         return 2;
     }

@@ -111,6 +111,15 @@ static void stop_layers(struct service *s, const struct config *c)
         store_close(&s->store);
 }
 
+static bool sync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && !fsync(fd);
+    if (fd >= 0)
+        close(fd);
+    return synced;
+}
+
 /* Writes <data>/admin.key (0600), durably, before the key is stored. */
 static enum err keep_first_key(void *context, const char *token)
 {
@@ -125,7 +134,7 @@ static enum err keep_first_key(void *context, const char *token)
         return ERR_IO;
     size_t len = strlen(token);
     bool written = write(fd, token, len) == (ssize_t)len && write(fd, "\n", 1) == 1 && !fsync(fd);
-    if (close(fd) || !written || rename(fresh, path))
+    if (close(fd) || !written || rename(fresh, path) || !sync_directory(dir))
         return ERR_IO;
     log_info("first key", LOG_TEXT_FIELD("wrote", path), LOG_END);
     return ERR_OK;
@@ -173,8 +182,9 @@ static int print_help(void)
 {
     struct buf text;
     buf_init(&text, 256 * 1024);
-    buf_text(&text, "usage: surehook serve [options]\n\nEvery option is also read from the environment "
-                    "(SUREHOOK_MAX_BODY for --max-body)\nand from the file named by --config.\n\n");
+    buf_text(&text,
+             "usage: surehook serve [options]\n\nEvery option is also read from the environment "
+             "(SUREHOOK_MAX_BODY for --max-body)\nand from the file named by --config.\n\n");
     option_help(config_options, config_option_count, &text);
     fwrite(text.ptr, 1, text.len, stdout);
     buf_free(&text);
@@ -220,7 +230,10 @@ int command_serve(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     struct service service = {.failed = eventfd(0, EFD_CLOEXEC)};
-    status = run(&service, &config, signals);
+    if (signals >= 0 && service.failed >= 0)
+        status = run(&service, &config, signals);
+    else
+        perror("surehook");
     close(signals);
     close(service.failed);
 out:

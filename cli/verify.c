@@ -17,7 +17,8 @@ static bool secret_bytes(const char *secret, const char *prefix, struct buf *key
 {
     struct span text = span_text(secret), head = span_text(prefix);
     buf_init(key, KEY_BYTES_MAX);
-    return span_starts(text, head) && !base64_decode(span_skip(text, head.len), key) && key->len;
+    return span_starts(text, head) && !base64_decode(span_skip(text, head.len), key) &&
+           !key->failed && key->len;
 }
 
 bool verify_secret_valid(const char *secret)
@@ -47,10 +48,10 @@ static bool ed25519_is_good(struct span key, struct span content, struct span ca
 {
     struct buf signature;
     buf_init(&signature, KEY_BYTES_MAX);
-    EVP_PKEY *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-                                                   (const uint8_t *)key.ptr, key.len);
+    EVP_PKEY *public =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const uint8_t *)key.ptr, key.len);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = public && context && !base64_decode(candidate, &signature) &&
+    bool good = public && context && !base64_decode(candidate, &signature) && !signature.failed &&
                 EVP_DigestVerifyInit(context, NULL, NULL, NULL, public) == 1 &&
                 EVP_DigestVerify(context, (const uint8_t *)signature.ptr, signature.len,
                                  (const uint8_t *)content.ptr, content.len) == 1;
@@ -100,8 +101,8 @@ enum verify_answer verify_delivery(const char *secret, const char *id, const cha
     buf_init(&content, CONTENT_MAX);
     buf_printf(&content, "%s.%" PRId64 ".", id, sent);
     buf_span(&content, body);
-    bool good = !content.failed &&
-                any_candidate_is_good(secret, buf_view(&content), span_text(signature));
+    bool good =
+        !content.failed && any_candidate_is_good(secret, buf_view(&content), span_text(signature));
     buf_free(&content);
     return good ? VERIFY_GOOD : VERIFY_BAD;
 }

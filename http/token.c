@@ -13,6 +13,8 @@ static enum err decode_part(struct span part, struct buf *text, struct json_valu
 {
     struct json_error error;
     enum err e = base64url_decode(part, text);
+    if (!e && text->failed)
+        e = ERR_NO_MEMORY;
     if (!e)
         e = json_check(buf_view(text), TOKEN_JSON_DEPTH, value, &error);
     if (!e && value->type != JSON_OBJECT)
@@ -54,7 +56,7 @@ static enum err check_signature(struct span secret, struct span signed_text, str
     struct buf given;
     buf_init(&given, 2 * SHA256_BYTES);
     enum err e = base64url_decode(part, &given);
-    if (!e && !hash_same(buf_view(&given), span_of(wanted, sizeof wanted)))
+    if (!e && (given.failed || !hash_same(buf_view(&given), span_of(wanted, sizeof wanted))))
         e = ERR_INVALID;
     buf_free(&given);
     return e;

@@ -53,7 +53,9 @@ struct loaded {
 extern char **environ;
 
 /* Words and environment are NULL-terminated lists. */
-static struct loaded load(char **words, char **env)
+static struct loaded load_by(enum err (*how)(const struct option *, size_t, void *, int, char **,
+                                             char **, int *, struct option_error *),
+                             char **words, char **env)
 {
     struct loaded l = {.e = ERR_OK};
     char **real = environ;
@@ -62,9 +64,14 @@ static struct loaded load(char **words, char **env)
     while (words[argc])
         argc++;
     environ = env;
-    l.e = option_load(table, COUNT, &l.target, argc, words, l.rest, &l.rest_count, &l.error);
+    l.e = how(table, COUNT, &l.target, argc, words, l.rest, &l.rest_count, &l.error);
     environ = real;
     return l;
+}
+
+static struct loaded load(char **words, char **env)
+{
+    return load_by(option_load, words, env);
 }
 
 static void release(struct loaded *l)
@@ -101,6 +108,18 @@ static void without_any_source_the_defaults_hold(void **state)
     assert_int_equal(l.target.signature, 0);
     assert_int_equal(l.target.schedule.count, 2);
     assert_int_equal(l.target.schedule.us[1], 300 * US_PER_S);
+    release(&l);
+}
+
+static void words_alone_ignore_the_environment(void **state)
+{
+    (void)state;
+    char **env = WORDS("SUREHOOK_LISTEN=:9", "SUREHOOK_NO_SUCH=1", "SUREHOOK_CONFIG=/no/such");
+    struct loaded l = load_by(option_load_words, WORDS("--threads", "3"), env);
+
+    assert_int_equal(l.e, ERR_OK);
+    assert_string_equal(l.target.listen, "127.0.0.1:8071");
+    assert_int_equal(l.target.threads, 3);
     release(&l);
 }
 
@@ -348,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_any_source_the_defaults_hold),
+        cmocka_unit_test(words_alone_ignore_the_environment),
         cmocka_unit_test(every_type_is_read_from_the_command_line),
         cmocka_unit_test(an_empty_schedule_is_no_retries),
         cmocka_unit_test(words_that_are_not_options_are_left_in_order),
