@@ -1,5 +1,5 @@
-/* `surehook check`: every record decodes, and every index says what the records say. For people after
- * an accident and for tests after every kill. */
+/* `surehook check`: every record decodes, and every index says what the records say. For people
+ * after an accident and for tests after every kill. */
 #include "store/check.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* Messages and what shares their prefix: bodies, deliveries and attempts are walked side by side with
- * the messages, so that each row is seen once and a row without a message is noticed. */
+/* Messages and what shares their prefix: bodies, deliveries and attempts are walked side by side
+ * with the messages, so that each row is seen once and a row without a message is noticed. */
 #include "store/check.h"
 
 #include "base/hash.h"

@@ -1,5 +1,5 @@
-/* The grammar that all records share: version, checksum, fixed fields, tagged fields. Private to the
- * record encoders of store/. Pure; any thread. */
+/* The grammar that all records share: version, checksum, fixed fields, tagged fields. Private to
+ * the record encoders of store/. Pure; any thread. */
 #ifndef STORE_CODEC_H
 #define STORE_CODEC_H
 

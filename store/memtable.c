@@ -29,8 +29,8 @@
  * comparisons end at those four bytes, without touching the node, which is a cache miss. */
 typedef _Atomic uint64_t link_word;
 
-/* Bits of the sieve: an arena of 8 MiB holds some 20,000 keys that are looked up whole, of which one
- * in a hundred is then taken for another. */
+/* Bits of the sieve: an arena of 8 MiB holds some 20,000 keys that are looked up whole, of which
+ * one in a hundred is then taken for another. */
 #define SIEVE_BITS (1u << 19)
 #define SIEVE_PROBES 3u
 

@@ -53,7 +53,7 @@ struct endpoint {
     unsigned channel_count;
     struct span channels[ENDPOINT_CHANNELS_MAX]; /* none: every message */
     struct span metadata;                        /* JSON object, raw; empty means {} */
-    struct span headers;                         /* JSON object string → string, raw; empty means {} */
+    struct span headers; /* JSON object string → string, raw; empty means {} */
     int64_t throttle_rate;
     unsigned key_count;
     struct signing_key keys[SIGNING_KEYS_MAX]; /* newest first */
@@ -79,7 +79,7 @@ struct api_key {
     uint8_t hash[32]; /* SHA-256 of the token */
     struct id org;
     enum key_scope scope;
-    struct id app; /* of SCOPE_APP */
+    struct id app;                /* of SCOPE_APP */
     struct wall created, expires; /* expires {0}: never */
     char name[64];
 };
@@ -88,12 +88,12 @@ struct api_key {
  * dispatcher share one copy of the payload. */
 struct message {
     atomic_uint refs;
-    struct id id;        /* assigned by the writer */
-    struct wall created; /* assigned by the writer */
-    struct wall expires; /* created + retention; assigned by the writer from retention_us */
-    int64_t retention_us; /* asked by the client; 0: the option's */
+    struct id id;           /* assigned by the writer */
+    struct wall created;    /* assigned by the writer */
+    struct wall expires;    /* created + retention; assigned by the writer from retention_us */
+    int64_t retention_us;   /* asked by the client; 0: the option's */
     struct wall deliver_at; /* its deliveries are due then; {0}: at once */
-    struct id app;        /* assigned by the writer, like its number */
+    struct id app;          /* assigned by the writer, like its number */
     uint32_t app_number;
     struct span event_type, event_id, ordering_key;
     unsigned channel_count;
@@ -158,15 +158,15 @@ struct delivery {
 
 /* The class of an attempt's outcome, for people, metrics and policy. On disk: append only. */
 enum attempt_class {
-    ATTEMPT_SUCCESS,     /* 2xx */
-    ATTEMPT_STATUS,      /* any other final status */
-    ATTEMPT_REFUSED,     /* connection refused or reset before the response */
-    ATTEMPT_TIMEOUT,     /* the whole attempt took too long */
-    ATTEMPT_DNS,         /* the name did not resolve */
-    ATTEMPT_TLS,         /* handshake or certificate */
-    ATTEMPT_BLOCKED,     /* the address guard said no */
-    ATTEMPT_PROTOCOL,    /* not HTTP, too large, cut off */
-    ATTEMPT_INTERNAL,    /* ours: out of memory, bad stored URL */
+    ATTEMPT_SUCCESS,  /* 2xx */
+    ATTEMPT_STATUS,   /* any other final status */
+    ATTEMPT_REFUSED,  /* connection refused or reset before the response */
+    ATTEMPT_TIMEOUT,  /* the whole attempt took too long */
+    ATTEMPT_DNS,      /* the name did not resolve */
+    ATTEMPT_TLS,      /* handshake or certificate */
+    ATTEMPT_BLOCKED,  /* the address guard said no */
+    ATTEMPT_PROTOCOL, /* not HTTP, too large, cut off */
+    ATTEMPT_INTERNAL, /* ours: out of memory, bad stored URL */
 };
 const char *attempt_class_name(enum attempt_class c);
 /* A sentence for tenants: the class, never an address. */

@@ -1,8 +1,8 @@
 /* Lists are walked from a key, never counted or skipped by number, so that page ten thousand costs
  * what page one does.
  *
- * Two orders: the list's order is what the client sees; the walk's direction is the way that keys are
- * read. They differ when a client pages backward and for `after` alone (the oldest rows after a
+ * Two orders: the list's order is what the client sees; the walk's direction is the way that keys
+ * are read. They differ when a client pages backward and for `after` alone (the oldest rows after a
  * moment, shown in list order); then the rows are reversed at the end.
  *
  * Invariant: a walk makes progress: it looks at some rows whatever the clock says, and tells in

@@ -2,8 +2,8 @@
  * deliveries, so it decodes keys in place and allocates one cursor. */
 #include "store/read.h"
 
-/* A damaged count of tries is no reason to withhold a delivery: its key says all that sending needs,
- * and the outcome rewrites the row. The schedule begins anew, which is late at worst. */
+/* A damaged count of tries is no reason to withhold a delivery: its key says all that sending
+ * needs, and the outcome rewrites the row. The schedule begins anew, which is late at worst. */
 static uint16_t tries_of(struct store_read *r, struct span key, struct span value)
 {
     uint16_t tries;

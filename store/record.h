@@ -1,9 +1,9 @@
 /* Records on disk: explicit encoding, a version byte and a checksum. Private to store/.
  *
- * Layout: version (1) | checksum of the rest (4) | fields. Fixed fields first, then optional ones as
- * tag (1) length (varint) bytes, so that a later version adds fields without a new format. Decoding
- * checks every bound and answers ERR_CORRUPT for whatever an encoder would not have written; an
- * unknown tag is ERR_CORRUPT too (a newer writer raises the version byte instead).
+ * Layout: version (1) | checksum of the rest (4) | fields. Fixed fields first, then optional ones
+ * as tag (1) length (varint) bytes, so that a later version adds fields without a new format.
+ * Decoding checks every bound and answers ERR_CORRUPT for whatever an encoder would not have
+ * written; an unknown tag is ERR_CORRUPT too (a newer writer raises the version byte instead).
  *
  * Encoders append to a buf (sticky error). Decoders make owned copies in one malloc'ed block. */
 #ifndef STORE_RECORD_H
@@ -81,8 +81,8 @@ enum err record_answer_decode(struct span in, uint16_t *status, uint8_t body_has
 void record_count_encode(const struct endpoint_counts *c, struct buf *out);
 enum err record_count_decode(struct span in, struct endpoint_counts *out) MUST_CHECK;
 
-/* Durable work in steps. */
-enum task_kind { /* on disk: append only */
+/* Durable work in steps. On disk: append only. */
+enum task_kind {
     TASK_FANOUT,            /* the deliveries of a message that matched very many endpoints */
     TASK_ENDPOINT_DISABLED, /* unfinished deliveries to the dead letters */
     TASK_ENDPOINT_DELETED,  /* unfinished deliveries canceled, dead letters dropped, rows removed */

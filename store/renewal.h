@@ -1,6 +1,6 @@
-/* A message that is kept beyond its expiry: its index entries are written anew with the later one, in
- * steps, and then its expiry row moves there. Until then the old row keeps the place where the next
- * step begins. Private to store/; the writer thread alone uses it. */
+/* A message that is kept beyond its expiry: its index entries are written anew with the later one,
+ * in steps, and then its expiry row moves there. Until then the old row keeps the place where the
+ * next step begins. Private to store/; the writer thread alone uses it. */
 #ifndef STORE_RENEWAL_H
 #define STORE_RENEWAL_H
 

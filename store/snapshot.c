@@ -1,6 +1,6 @@
-/* Short reads are the most frequent thing the store does besides commits, so a snapshot is taken from
- * a small pool: renewing a read transaction is a few atomic writes, beginning one takes LMDB's reader
- * mutex and memory.
+/* Short reads are the most frequent thing the store does besides commits, so a snapshot is taken
+ * from a small pool: renewing a read transaction is a few atomic writes, beginning one takes LMDB's
+ * reader mutex and memory.
  *
  * Invariant: a snapshot in the pool is reset: it pins no page. */
 #include "store/snapshot.h"

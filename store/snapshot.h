@@ -1,4 +1,5 @@
-/* Read snapshots: a read transaction and a view of the index, both of one moment. Private to store/.
+/* Read snapshots: a read transaction and a view of the index, both of one moment. Private to
+ * store/.
  *
  * The view is opened before the transaction: what has left the index's memory by then is in the
  * transaction. Ended snapshots keep their transaction's reader slot for the next one, so that a

@@ -22,12 +22,12 @@
 struct store;
 
 struct store_settings {
-    const char *dir;            /* created (0700) when missing */
-    int64_t map_size;           /* bytes of address space */
+    const char *dir;  /* created (0700) when missing */
+    int64_t map_size; /* bytes of address space */
     int64_t message_retention_us;
-    int64_t group_wait_us;      /* how long a small batch waits for company; 0: not at all */
-    const char *main_secret;    /* encrypts signing secrets at rest; NULL: stored plain */
-    bool idempotency_conflict;  /* same key, other body: ERR_MISMATCH instead of the first answer */
+    int64_t group_wait_us;     /* how long a small batch waits for company; 0: not at all */
+    const char *main_secret;   /* encrypts signing secrets at rest; NULL: stored plain */
+    bool idempotency_conflict; /* same key, other body: ERR_MISMATCH instead of the first answer */
 };
 
 /* A new delivery, handed over right after its commit with the message still in memory. */
@@ -69,20 +69,20 @@ void store_close(struct store **s);
 /* ---------------------------------------------------------------- writes */
 
 enum store_op_kind {
-    STORE_INGEST,         /* struct ingest_op */
-    STORE_OUTCOME,        /* struct outcome_op */
-    STORE_APP_PUT,        /* struct app_op */
+    STORE_INGEST,  /* struct ingest_op */
+    STORE_OUTCOME, /* struct outcome_op */
+    STORE_APP_PUT, /* struct app_op */
     STORE_APP_DELETE,
-    STORE_ENDPOINT_PUT,   /* struct endpoint_op */
+    STORE_ENDPOINT_PUT, /* struct endpoint_op */
     STORE_ENDPOINT_DELETE,
     STORE_EVENT_TYPE_PUT, /* struct event_type_op */
     STORE_EVENT_TYPE_DELETE,
-    STORE_KEY_PUT,        /* struct key_op */
+    STORE_KEY_PUT, /* struct key_op */
     STORE_KEY_REVOKE,
-    STORE_RESEND,         /* struct resend_op: one manual attempt */
-    STORE_DEAD,           /* struct dead_op: replay or purge of dead letters */
-    STORE_RECOVER,        /* struct recover_op: manual attempts for what failed since a moment */
-    STORE_EXPUNGE,        /* struct expunge_op: delete the payload of a message */
+    STORE_RESEND,  /* struct resend_op: one manual attempt */
+    STORE_DEAD,    /* struct dead_op: replay or purge of dead letters */
+    STORE_RECOVER, /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_EXPUNGE, /* struct expunge_op: delete the payload of a message */
 };
 
 /* What a POST's Idempotency-Key protects. The writer looks the key up, and stores it with the
@@ -130,14 +130,14 @@ struct ingest_op {
                            the op's. When replayed: `replayed_status`, and for one message
                            items[0].existing is the first message; for a batch op.answer */
     struct id org;
-    struct span app; /* id or uid */
-    struct id only_app; /* zero, or the only application that the token may use: any other is
+    struct span app;          /* id or uid */
+    struct id only_app;       /* zero, or the only application that the token may use: any other is
                            ERR_NOT_FOUND */
     const struct app *create; /* NULL, or the application to make in the same commit when there is
                                  none of the uid `app`; number and version are the writer's */
-    bool batch;      /* op.answer must be rendered by `render` for storing under the key */
-    /* For a batch with an idempotency key: called on the writer thread once ids are assigned, before
-     * the commit; appends the answer. Must be quick and pure. */
+    bool batch;               /* op.answer must be rendered by `render` for storing under the key */
+    /* For a batch with an idempotency key: called on the writer thread once ids are assigned,
+     * before the commit; appends the answer. Must be quick and pure. */
     void (*render)(struct ingest_op *op, struct buf *answer);
     unsigned count;
     struct ingest_item *items;
@@ -146,7 +146,7 @@ struct ingest_op {
 /* The end of an attempt. One function of the writer moves the delivery and everything that hangs on
  * it: due index, attempt, dead letter, counters, endpoint health. */
 struct outcome_op {
-    struct store_op op; /* result ERR_NOT_FOUND: message or endpoint is gone; nothing to do */
+    struct store_op op;     /* result ERR_NOT_FOUND: message or endpoint is gone; nothing to do */
     struct attempt attempt; /* id is assigned by the writer; spans live until done */
     struct wall due;        /* the due time under which it was claimed: finds the index row */
     enum { OUTCOME_DELIVERED, OUTCOME_RETRY, OUTCOME_DEAD } verdict;
@@ -162,7 +162,7 @@ struct outcome_op {
 struct app_op {
     struct store_op op;
     struct app *app; /* in and out; stays the submitter's */
-    struct id id;    /* of STORE_APP_DELETE: cancels its deliveries, deletes its endpoints, in steps */
+    struct id id;    /* of STORE_APP_DELETE: cancels deliveries, deletes endpoints, in steps */
 };
 struct endpoint_op {
     struct store_op op; /* ERR_NOT_FOUND when the application is gone. Setting `disabled` moves its
@@ -188,8 +188,8 @@ struct resend_op {
 struct dead_op {
     struct store_op op;
     enum { DEAD_REPLAY, DEAD_PURGE } verb;
-    uint32_t app;        /* all dead letters of an application … */
-    uint32_t endpoint;   /* … or, when not 0, of one endpoint */
+    uint32_t app;              /* all dead letters of an application … */
+    uint32_t endpoint;         /* … or, when not 0, of one endpoint */
     const struct id *messages; /* these alone, of `endpoint`, at once and without a task: those that
                                   are not dead are skipped, ERR_NOT_FOUND when none is */
     unsigned message_count;    /* 0: by the filter below; at most PAGE_MAX */
@@ -367,8 +367,8 @@ struct store_stats {
     struct counter accepted, accepted_bytes, replayed, conflicts, refused_busy, refused_full;
     struct counter delivered, dead, waiting, dead_waiting; /* the last two are gauges */
     struct counter expired, corrupt, commits;
-    struct histogram commit_us;   /* commit with its syncs */
-    struct histogram commit_rows; /* rows a commit */
+    struct histogram commit_us;        /* commit with its syncs */
+    struct histogram commit_rows;      /* rows a commit */
     struct counter map_used, map_size; /* bytes; gauges */
 };
 const struct store_stats *store_stats(const struct store *s);

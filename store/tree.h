@@ -55,9 +55,9 @@ void env_close(struct env *env);
  * ERR_IO, ERR_FULL, logged. */
 enum err env_sync_directory(const char *dir) MUST_CHECK;
 /* Keeps disk blocks allocated past the last page in use (64 MiB, or a sixteenth of a small map), so
- * that what must still be committed on a full disk finds room. Cheap when nothing is to do. ERR_FULL:
- * the disk has none to spare (not logged). A file system that cannot allocate ahead reserves
- * nothing. The writer's thread. */
+ * that what must still be committed on a full disk finds room. Cheap when nothing is to do.
+ * ERR_FULL: the disk has none to spare (not logged). A file system that cannot allocate ahead
+ * reserves nothing. The writer's thread. */
 enum err env_reserve(struct env *env) MUST_CHECK;
 /* What an LMDB (or errno) code means to us; logs everything but NOTFOUND with `what` was
  * attempted. */

@@ -1,7 +1,7 @@
 /* Signing secrets at rest, so that a stolen data directory does not let the thief sign events.
  *
- * Sealed form: SEALED | nonce (12) | text | tag (16), or PLAIN | text. The derived key and the plain
- * text never leave memory; both are wiped when done with.
+ * Sealed form: SEALED | nonce (12) | text | tag (16), or PLAIN | text. The derived key and the
+ * plain text never leave memory; both are wiped when done with.
  *
  * Failing to seal fails the caller's buffer: a secret is never written plain by accident. */
 #include "store/vault.h"

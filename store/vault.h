@@ -15,7 +15,8 @@ void vault_free(struct vault **v);
  * instance the endpoint's id) is authenticated with it, so that a sealed key cannot be moved. */
 void vault_seal(const struct vault *v, struct span bound, struct span plain, struct buf *out);
 /* ERR_CORRUPT when it does not open: another main secret, or damage. Sealed bytes without a main
- * secret are ERR_INVALID. Plain ones open under any vault, so that a main secret can be introduced. */
+ * secret are ERR_INVALID. Plain ones open under any vault, so that a main secret can be
+ * introduced. */
 enum err vault_open(const struct vault *v, struct span bound, struct span sealed,
                     struct buf *out) MUST_CHECK;
 
