@@ -58,6 +58,17 @@ static enum err check_message(struct batch *b, const struct id *message, uint32_
     return fits ? ERR_OK : ERR_NOT_FOUND;
 }
 
+/* The dispatcher lets go of a delivery a moment after the attempt's outcome is there for all to see:
+ * who has seen it need not wait. Disabling the endpoint ends a delivery while its attempt runs on. */
+static bool under_way(const struct batch *b, const struct resend_op *op, const struct delivery *d)
+{
+    if (d->manual_due.us)
+        return true;
+    bool concluded = delivery_unfinished(d) ? d->due.us > b->now.us
+                                            : d->reason != REASON_ENDPOINT_DISABLED;
+    return op->in_flight && !concluded;
+}
+
 enum err resend_apply(struct batch *b, struct resend_op *op)
 {
     const struct table_endpoint *ep = table_endpoint(b->s->table, op->endpoint);
@@ -75,7 +86,7 @@ enum err resend_apply(struct batch *b, struct resend_op *op)
     e = delivery_for(b, &op->message, op->endpoint, &fresh, &d);
     if (e)
         return e;
-    if (op->in_flight || d.manual_due.us)
+    if (under_way(b, op, &d))
         return ERR_IN_FLIGHT;
     e = fresh ? index_fresh(b, &d) : ERR_OK;
     return e ? e : ask(b, &d);

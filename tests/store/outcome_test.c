@@ -245,6 +245,34 @@ static void a_resend_is_refused_where_it_could_not_be_made(void **state)
     rig_close(&r);
 }
 
+static void a_resend_need_not_wait_once_the_outcome_is_stored(void **state)
+{
+    (void)state;
+    begin();
+    struct resend_op flying = {.message = id, .endpoint = e.number, .in_flight = true};
+    assert_int_equal(rig_do(&r, &flying.op, STORE_RESEND), ERR_IN_FLIGHT);
+    rig_conclude(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY);
+    OK(rig_do(&r, &flying.op, STORE_RESEND));
+    assert_int_equal(rig_do(&r, &flying.op, STORE_RESEND), ERR_IN_FLIGHT);
+    rig_conclude(&r, &id, &e, TRIGGER_MANUAL, OUTCOME_DELIVERED);
+    OK(rig_do(&r, &flying.op, STORE_RESEND));
+    rig_close(&r);
+}
+
+static void a_resend_waits_for_an_attempt_that_outlived_its_endpoints_disabling(void **state)
+{
+    (void)state;
+    begin();
+    rig_disable(&r, &e, true);
+    rig_disable(&r, &e, false);
+    assert_int_equal(rig_state(&r, &id, e.number), DELIVERY_DEAD);
+    struct resend_op flying = {.message = id, .endpoint = e.number, .in_flight = true};
+    assert_int_equal(rig_do(&r, &flying.op, STORE_RESEND), ERR_IN_FLIGHT);
+    flying.in_flight = false;
+    OK(rig_do(&r, &flying.op, STORE_RESEND));
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +289,8 @@ int main(void)
         cmocka_unit_test(a_manual_success_takes_the_delivery_out_of_the_dead_letters),
         cmocka_unit_test(a_resend_makes_a_delivery_where_there_was_none),
         cmocka_unit_test(a_resend_is_refused_where_it_could_not_be_made),
+        cmocka_unit_test(a_resend_need_not_wait_once_the_outcome_is_stored),
+        cmocka_unit_test(a_resend_waits_for_an_attempt_that_outlived_its_endpoints_disabling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
