@@ -112,6 +112,8 @@ def test_a_key_from_the_command_line_works_at_once(service, app):
         (["create", "--scope", "app"], "app"),
         (["create", "--scope", "app", "--app", "nobody"], "app"),
         (["create", "--scope", "read", "--expires", "soon"], "expires"),
+        (["create", "--scope", "read", "--expires", b"\xff"], "expires"),
+        (["create", "--scope", "read", "--expires", "36501d"], "expires"),
         (["revoke", "key_2bjkzYgDPCTwDCZ1nQbWSUqqYVy"], "no such key"),
         (["revoke", "nonsense"], "id"),
     ],
