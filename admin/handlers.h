@@ -58,5 +58,6 @@ void key_revoke_route(struct request *req);
 void health_get_route(struct request *req);
 void metrics_get_route(struct request *req);
 void openapi_get_route(struct request *req);
+void openapi_page_get_route(struct request *req);
 
 #endif

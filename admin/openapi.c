@@ -33,7 +33,9 @@ static const struct refusal_text {
     {404, WITH_PARAMETER, "NotFound", "Nothing of that name that the token may see."},
     {409, WITH_WRITE, "Conflict", "A name is taken, or the state does not allow it."},
     {413, ALWAYS, "TooLarge", "The body is larger than the route takes."},
+    {414, ALWAYS, "AddressTooLong", "The address does not fit into the head of a request."},
     {422, WITH_TOKEN, "Invalid", "A value is wrong; the answer names the place."},
+    {431, ALWAYS, "HeadTooLarge", "The headers do not fit into the head of a request."},
     {503, WITH_TOKEN, "Unavailable", "Too much to do at the moment: try again."},
     {507, WITH_WRITE, "Full", "The storage is full: what was sent is not stored."},
 };
@@ -96,8 +98,13 @@ static void write_refusal(struct json_writer *w, const struct refusal_text *r)
                       SPAN("{\"Retry-After\":{\"description\":\"In seconds.\","
                            "\"schema\":{\"type\":\"integer\",\"minimum\":1}}}"));
     }
-    open_content(w, "application/json");
-    schema_write_use(w, r->status == 422 ? &schema_validation_error : &schema_error);
+    /* Those two come from libmicrohttpd, before there is a request that could be answered. */
+    bool early = r->status == 414 || r->status == 431;
+    open_content(w, early ? "text/html" : "application/json");
+    if (early)
+        schema_write_use(w, &schema_text);
+    else
+        schema_write_use(w, r->status == 422 ? &schema_validation_error : &schema_error);
     close_content(w);
     jw_end_object(w);
 }
@@ -154,13 +161,20 @@ static void write_page(struct json_writer *w, const struct schema *row)
     schema_write(w, &(struct schema){.kind = SCHEMA_OBJECT, .fields = fields});
 }
 
+static const char *media_type(const struct operation *op)
+{
+    if (op->marks & OPERATION_TEXT)
+        return "text/plain";
+    return op->marks & OPERATION_HTML ? "text/html" : "application/json";
+}
+
 static void write_success(struct json_writer *w, const struct operation *op, unsigned status)
 {
     open_status(w, status);
     jw_object(w);
     jw_member_string(w, "description", status == 204 ? SPAN("Done.") : SPAN("Done; the result."));
     if (op->out && status != 204) {
-        open_content(w, op->marks & OPERATION_TEXT ? "text/plain" : "application/json");
+        open_content(w, media_type(op));
         if (op->marks & OPERATION_PAGE)
             write_page(w, op->out);
         else

@@ -103,6 +103,7 @@ static const struct route routes[] = {
     {METHOD_GET, API "/health/ping", ACCESS_PUBLIC, 0, health_get_route, "health.ping"},
     {METHOD_GET, "/metrics", ACCESS_PUBLIC, 0, metrics_get_route, "metrics.get"},
     {METHOD_GET, "/openapi.json", ACCESS_PUBLIC, 0, openapi_get_route, "openapi.get"},
+    {METHOD_GET, "/docs", ACCESS_PUBLIC, 0, openapi_page_get_route, "openapi.page"},
 };
 
 struct route_table routes_all(void)

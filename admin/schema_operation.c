@@ -223,6 +223,8 @@ static const struct operation operations[] = {
     {"metrics.get", "Figures in the Prometheus text format.", NULL, &schema_text, 200, 0, NULL,
      OPERATION_TEXT},
     {"openapi.get", "This description.", NULL, &schema_object, 200, 0, NULL, 0},
+    {"openapi.page", "This description for people.", NULL, &schema_text, 200, 0, NULL,
+     OPERATION_HTML},
 };
 
 const struct operation *schema_operation(const char *name)

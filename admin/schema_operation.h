@@ -9,6 +9,7 @@
 #define OPERATION_PAGE 1u          /* the answer is a page of `out` */
 #define OPERATION_BODY_OPTIONAL 2u /* the body may be left out */
 #define OPERATION_TEXT 4u          /* the answer is plain text */
+#define OPERATION_HTML 8u          /* the answer is a page for people */
 
 struct operation {
     const char *name;  /* as in struct route */

@@ -1,8 +1,13 @@
 """/openapi.json: valid, and the same as what the service does."""
 
+import base64
+import hashlib
 import json
 import os
 import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -129,3 +134,73 @@ def test_the_coverage_sees_the_whole_sdk():
     create = next(o for o in operations if (o.group, o.name) == ("Message", "create"))
     assert (create.method, create.path) == ("POST", "/api/v1/app/{app_id}/msg")
     assert "with_content" in create.parameters and "eventType" in create.members
+
+
+class Page(HTMLParser):
+    """The inline texts of a page, and whatever it would load."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.inline, self.loads, self.tag = {}, [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tag = tag
+        self.loads += [pair for pair in attributes if pair[0] in ("src", "href", "style")]
+        self.loads += [pair for pair in attributes if pair[0].startswith("on")]
+
+    def handle_data(self, data):
+        if self.tag in ("script", "style"):
+            assert self.tag not in self.inline
+            self.inline[self.tag] = data
+
+    def handle_endtag(self, tag):
+        self.tag = None
+
+
+def digest(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_the_page_loads_nothing_and_may_run_only_what_it_has(service):
+    reply = service.get("/docs", api="", headers={"authorization": ""})
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    text = reply.body.decode()
+    page = Page(text)
+    assert page.loads == []
+    assert "//" not in text and "innerHTML" not in text
+    parts = reply.headers["content-security-policy"].split(";")
+    policy = dict(part.strip().split(" ", 1) for part in parts)
+    assert policy == {
+        "default-src": "'none'",
+        "connect-src": "'self'",
+        "script-src": f"'sha256-{digest(page.inline['script'])}'",
+        "style-src": f"'sha256-{digest(page.inline['style'])}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="the page's script needs node to run")
+def test_the_page_shows_every_operation_and_shape(service, document):
+    script = Page(service.get("/docs", api="").body.decode()).inline["script"]
+    ran = subprocess.run(
+        ["node", ROOT / "tests/api/render.js"],
+        input=json.dumps({"script": script, "description": document}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    shown = ran.stdout
+    names = [op["operationId"] for _, _, op in operations(document)]
+    names += document["components"]["schemas"]
+    assert [name for name in names if f"#{name}=" not in shown] == []
+    links = {name for name in re.findall(r"@([\w.]+)=", shown)}
+    assert links <= {*names}, "links lead nowhere"
+    for method, path, op in operations(document):
+        assert f"{method} {path}\n" in shown
+        assert op["summary"] in shown
+    assert "undefined" not in shown and "[object" not in shown
