@@ -75,8 +75,10 @@ class Server:
         return used
 
     def written(self):
+        """Bytes given to write calls; sockets use others. (write_bytes would count whole folios of the
+        page cache for each page of the store that changes.)"""
         for line in open(f"/proc/{self.process.pid}/io"):
-            if line.startswith("write_bytes"):
+            if line.startswith("wchar"):
                 return int(line.split()[1])
         return 0
 
