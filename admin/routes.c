@@ -40,6 +40,10 @@ static const struct route routes[] = {
     {METHOD_PATCH, ENDPOINT "/headers", ACCESS_APP, BODY, endpoint_header_patch_route,
      "endpoint.patch_headers"},
     {METHOD_POST, ENDPOINT "/recover", ACCESS_APP, BODY, recover_create_route, "endpoint.recover"},
+    {METHOD_POST, ENDPOINT "/replay-missing", ACCESS_APP, BODY, replay_missing_route,
+     "endpoint.replay_missing"},
+    {METHOD_POST, ENDPOINT "/bulk-replay", ACCESS_APP, BODY, replay_bulk_route,
+     "endpoint.bulk_replay"},
 
     {METHOD_GET, API "/event-type", ACCESS_READ_TYPES, 0, event_type_list_route, "event_type.list"},
     {METHOD_POST, API "/event-type", ACCESS_ADMIN, BODY, event_type_create_route,
@@ -92,6 +96,7 @@ static const struct route routes[] = {
     {METHOD_DELETE, ENDPOINT "/dead-letter/{msg}", ACCESS_APP, 0, dead_letter_discard_route,
      "dead_letter.discard"},
 
+    {METHOD_GET, API "/background-task", ACCESS_READ, 0, task_list_route, "background_task.list"},
     {METHOD_GET, API "/background-task/{task}", ACCESS_READ, 0, task_get_route,
      "background_task.get"},
 

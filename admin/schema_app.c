@@ -181,6 +181,7 @@ static const struct schema task_status = {
     .kind = SCHEMA_CHOICE, .name = "BackgroundTaskStatus", .choice = task_status_choice};
 static const struct schema_field task_data_fields[] = {
     {"processed", &schema_count, SCHEMA_REQUIRED, "Rows done so far.", "250"},
+    {"messagesSent", &schema_count, 0, "Attempts asked for so far, of a recover or replay.", "250"},
     FIELD_END,
 };
 static const struct schema task_data = {.kind = SCHEMA_OBJECT, .fields = task_data_fields};

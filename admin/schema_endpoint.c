@@ -188,3 +188,22 @@ static const struct schema_field recover_fields[] = {
 };
 const struct schema schema_recover_in = {
     .kind = SCHEMA_OBJECT, .name = "RecoverIn", .fields = recover_fields};
+
+static const struct schema replayed_types = {.kind = SCHEMA_LIST,
+                                             .min = 1,
+                                             .max = ENDPOINT_FILTERS_MAX,
+                                             .unique = true,
+                                             .item = &schema_event_type_name};
+static const struct schema_field bulk_replay_fields[] = {
+    FIELD_MUST("since", schema_time, "Messages that were accepted after it."),
+    FIELD_MAY_NULL("until", schema_time, "Messages that were accepted before it."),
+    FIELD_MAY_NULL("eventTypes", replayed_types, "Only of these types."),
+    FIELD_RARE_NULL("channel", schema_channel, "Only of this channel."),
+    FIELD_RARE_NULL("tag", schema_tag, "Only with this tag."),
+    FIELD_RARE_NULL("status", schema_status,
+                    "Only in this state at the endpoint; without it, whatever was sent."),
+    FIELD_RARE_NULL("statusCodeClass", schema_status_class, "Only what was last answered so."),
+    FIELD_END,
+};
+const struct schema schema_bulk_replay_in = {
+    .kind = SCHEMA_OBJECT, .name = "BulkReplayIn", .fields = bulk_replay_fields};

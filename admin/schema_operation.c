@@ -3,6 +3,7 @@
 #include "admin/schema_operation.h"
 
 #include "admin/schemas.h"
+#include "admin/task.h"
 #include "base/bounds.h"
 #include "http/page_params.h"
 
@@ -26,6 +27,7 @@ static const struct schema app_iterator = ITERATOR(ID_APP);
 static const struct schema endpoint_iterator = ITERATOR(ID_ENDPOINT);
 static const struct schema message_iterator = ITERATOR(ID_MESSAGE);
 static const struct schema attempt_iterator = ITERATOR(ID_ATTEMPT);
+static const struct schema task_iterator = ITERATOR(ID_TASK);
 static const struct schema name_iterator = {
     .kind = SCHEMA_TEXT, .max = NAME_MAX_LEN, .example = "\"order.placed\""};
 static const struct schema place_iterator = {.kind = SCHEMA_TEXT,
@@ -104,6 +106,12 @@ static const struct schema_field dead_of_app_query[] = {
 static const struct schema_field dead_of_endpoint_query[] = {PAGE_QUERY(message_iterator),
                                                              DEAD_QUERY, FIELD_END};
 
+static const struct schema task_kind = {.kind = SCHEMA_CHOICE, .choice = task_kind_name};
+static const struct schema task_status = {.kind = SCHEMA_CHOICE, .choice = task_status_name};
+static const struct schema_field task_list_query[] = {
+    PAGE_QUERY(task_iterator), FIELD_MAY("task", task_kind, "Only of this kind."),
+    FIELD_MAY("status", task_status, "Only of this status."), FIELD_END};
+
 /* ---- operations ---- */
 
 static const struct schema task_or_nothing = {.kind = SCHEMA_EITHER,
@@ -153,6 +161,10 @@ static const struct operation operations[] = {
     {"endpoint.patch_headers", "Changes some headers.", &schema_endpoint_headers_patch, NULL, 204,
      0, NULL, 0},
     {"endpoint.recover", "Sends once more what failed for good since a moment.", &schema_recover_in,
+     &schema_task_out, 202, 0, NULL, 0},
+    {"endpoint.replay_missing", "Sends messages that the endpoint takes and never got.",
+     &schema_recover_in, &schema_task_out, 202, 0, NULL, 0},
+    {"endpoint.bulk_replay", "Sends messages to the endpoint once more.", &schema_bulk_replay_in,
      &schema_task_out, 202, 0, NULL, 0},
 
     {"event_type.list", "Lists event types by name.", NULL, &schema_event_type_out, 200, 0,
@@ -210,6 +222,8 @@ static const struct operation operations[] = {
      &schema_empty, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
     {"dead_letter.discard", "Discards one dead letter.", NULL, NULL, 204, 0, NULL, 0},
 
+    {"background_task.list", "Lists tasks, the newest first.", NULL, &schema_task_out, 200, 0,
+     task_list_query, OPERATION_PAGE},
     {"background_task.get", "Shows how far a task is.", NULL, &schema_task_out, 200, 0, NULL, 0},
 
     {"key.list", "Lists the organisation's keys, without their tokens.", NULL, &schema_key_out, 200,

@@ -51,7 +51,7 @@ extern const struct schema schema_endpoint_in, schema_endpoint_patch, schema_end
 extern const struct schema schema_endpoint_headers_in, schema_endpoint_headers_patch,
     schema_endpoint_headers_out;
 extern const struct schema schema_endpoint_secret_out, schema_endpoint_secret_rotate_in;
-extern const struct schema schema_recover_in;
+extern const struct schema schema_recover_in, schema_bulk_replay_in;
 
 /* schema_message.c */
 extern const struct schema schema_message_in, schema_message_out;

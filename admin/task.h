@@ -8,4 +8,8 @@
  * it. */
 void task_render_new(struct write *w, const char *kind, struct id *id);
 
+/* The kinds and the statuses that a list can be filtered by; NULL past the last. */
+const char *task_kind_name(unsigned i);
+const char *task_status_name(unsigned i);
+
 #endif

@@ -28,6 +28,7 @@ struct write {
         struct resend_op resend_op;
         struct dead_op dead_op;
         struct recover_op recover_op;
+        struct replay_op replay_op;
         struct expunge_op expunge_op;
     };
     struct body body;

@@ -94,6 +94,27 @@ static enum err check_tasks(struct check *c)
     return e;
 }
 
+static enum err check_task_filters(struct check *c)
+{
+    struct check_walk w;
+    enum err e = check_open(c, TREE_TASK_FILTER, &w);
+    while (!e && w.more) {
+        struct id id = check_prefix(w.key);
+        struct treekey task = key_id(&id);
+        struct task_filter *filter;
+        e = record_task_filter_decode(w.value, &filter);
+        if (e == ERR_CORRUPT)
+            check_say(c, "the filter of a task does not decode");
+        free(filter);
+        if (!e || e == ERR_CORRUPT)
+            e = check_row_exists(c, TREE_TASK, &task, "a task's filter has no task");
+        if (!e)
+            e = check_next(&w);
+    }
+    check_close(&w);
+    return e;
+}
+
 static void index_finding(void *context, const char *finding)
 {
     check_say(context, "index: %s", finding);
@@ -110,6 +131,8 @@ enum err store_check(struct store *s, void (*say)(void *context, const char *fin
     e = check_marks(&c);
     if (!e)
         e = check_tasks(&c);
+    if (!e)
+        e = check_task_filters(&c);
     if (!e)
         e = check_entities(&c);
     if (!e)

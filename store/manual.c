@@ -6,10 +6,6 @@
 #include "store/operation.h"
 #include "store/task.h"
 
-/* A recover asks for this many attempts, and for more once the last of them was made: a slow
- * endpoint is not buried. */
-#define RECOVER_PAGE 64
-
 /* The delivery that the attempt belongs to; made, in a state of its own, when there is none. */
 static enum err delivery_for(struct batch *b, const struct id *message, uint32_t endpoint,
                              bool *fresh, struct delivery *d)
@@ -36,12 +32,40 @@ static enum err index_fresh(struct batch *b, const struct delivery *d)
                        wall_add(expires, INDEX_SLACK_US));
 }
 
-static enum err ask(struct batch *b, struct delivery *d)
+static enum err ask_for(struct batch *b, struct delivery *d, bool fresh, struct wall due)
 {
-    enum err e = delivery_manual(b, d, b->now);
+    enum err e = fresh ? index_fresh(b, d) : ERR_OK;
+    if (!e)
+        e = delivery_manual(b, d, due);
     if (!e)
         e = delivery_store(b, d);
-    return e ? e : batch_due(b, d->endpoint_number, b->now);
+    return e ? e : batch_due(b, d->endpoint_number, due);
+}
+
+enum err manual_ask(struct batch *b, const struct id *message, uint32_t endpoint, struct wall due,
+                    bool *asked)
+{
+    struct delivery d;
+    bool fresh;
+    *asked = false;
+    enum err e = delivery_for(b, message, endpoint, &fresh, &d);
+    if (e || d.manual_due.us)
+        return e;
+    e = ask_for(b, &d, fresh, due);
+    *asked = !e;
+    return e;
+}
+
+enum err manual_waits(struct batch *b, const struct task *t, bool *waits)
+{
+    struct delivery d;
+    *waits = false;
+    if (id_is_zero(&t->message))
+        return ERR_OK;
+    enum err e = delivery_load(b, &t->message, t->endpoint, &d);
+    if (!e)
+        *waits = d.manual_due.us != 0;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 /* ---------------------------------------------------------------- resend */
@@ -88,8 +112,7 @@ enum err resend_apply(struct batch *b, struct resend_op *op)
         return e;
     if (under_way(b, op, &d))
         return ERR_IN_FLIGHT;
-    e = fresh ? index_fresh(b, &d) : ERR_OK;
-    return e ? e : ask(b, &d);
+    return ask_for(b, &d, fresh, b->now);
 }
 
 /* ---------------------------------------------------------------- recover */
@@ -114,20 +137,6 @@ enum err recover_apply(struct batch *b, struct recover_op *op)
     return tasks_add(b, &task);
 }
 
-/* Whether the attempts of the last page still wait: they are made in order, so its last one
- * tells. */
-static enum err page_waits(struct batch *b, const struct task *t, bool *waits)
-{
-    struct delivery d;
-    *waits = false;
-    if (id_is_zero(&t->cursor))
-        return ERR_OK;
-    enum err e = delivery_load(b, &t->cursor, t->endpoint, &d);
-    if (!e)
-        *waits = d.manual_due.us != 0;
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
-}
-
 /* The next dead letter behind the cursor within the asked time; ERR_NOT_FOUND at the end. */
 static enum err next_letter(struct batch *b, const struct task *t, struct id *message)
 {
@@ -150,13 +159,17 @@ static enum err next_letter(struct batch *b, const struct task *t, struct id *me
 static enum err ask_letter(struct batch *b, struct task *t)
 {
     struct delivery d;
+    bool asked;
     enum err e = delivery_load(b, &t->cursor, t->endpoint, &d);
-    if (e == ERR_NOT_FOUND || (!e && (d.state != DELIVERY_DEAD || d.manual_due.us)))
+    if (e == ERR_NOT_FOUND || (!e && d.state != DELIVERY_DEAD))
         return ERR_OK;
     if (!e)
-        e = ask(b, &d);
+        e = manual_ask(b, &t->cursor, t->endpoint, b->now, &asked);
+    if (e || !asked)
+        return e;
+    t->message = t->cursor;
     t->done++;
-    return e;
+    return ERR_OK;
 }
 
 enum err recover_step(struct batch *b, struct task *t, unsigned limit)
@@ -167,10 +180,10 @@ enum err recover_step(struct batch *b, struct task *t, unsigned limit)
         t->finished = true;
         return ERR_OK;
     }
-    enum err e = page_waits(b, t, &waits);
+    enum err e = manual_waits(b, t, &waits);
     if (e || waits)
         return e;
-    for (unsigned i = 0; i < RECOVER_PAGE && b->rows < limit; i++) {
+    for (unsigned i = 0; i < TASK_ATTEMPTS && b->rows < limit; i++) {
         struct id message;
         e = next_letter(b, t, &message);
         if (e) {

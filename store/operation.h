@@ -43,6 +43,16 @@ enum err dead_apply(struct batch *b, struct dead_op *op) MUST_CHECK;
 /* manual.c */
 enum err resend_apply(struct batch *b, struct resend_op *op) MUST_CHECK;
 enum err recover_apply(struct batch *b, struct recover_op *op) MUST_CHECK;
+/* Asks for a manual attempt from `due` on; makes the delivery when there is none. *asked: false
+ * when one waits already. */
+enum err manual_ask(struct batch *b, const struct id *message, uint32_t endpoint, struct wall due,
+                    bool *asked) MUST_CHECK;
+/* Whether the attempt that the task asked for last still waits: attempts are made in order, so it
+ * tells for all. */
+enum err manual_waits(struct batch *b, const struct task *t, bool *waits) MUST_CHECK;
+
+/* replay.c */
+enum err replay_apply(struct batch *b, struct replay_op *op) MUST_CHECK;
 
 /* retention.c */
 enum err expunge_apply(struct batch *b, struct expunge_op *op) MUST_CHECK;

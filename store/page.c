@@ -120,7 +120,7 @@ static enum err open_tree(struct source *s, struct store_read *r, const struct p
     if (!up)
         return seek_down(s, start, whole_prefix);
     s->key = key_span(start);
-    return tree_walk(s->tree, MDB_SET_RANGE, &s->key, &s->value);
+    return tree_walk(s->tree, s->key.len ? MDB_SET_RANGE : MDB_FIRST, &s->key, &s->value);
 }
 
 /* ERR_NOT_FOUND: there is nothing to walk. */

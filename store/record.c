@@ -6,6 +6,7 @@
 
 /* On disk: append only. */
 enum { TASK_EVENT_TYPE = 1 };
+enum { FILTER_EVENT_TYPE = 1, FILTER_CHANNEL, FILTER_TAG };
 enum { ANSWER_BODY = 1 };
 
 void record_task_encode(const struct task *t, struct buf *out)
@@ -37,7 +38,7 @@ enum err record_task_decode(struct span in, struct task *out)
     enum err e = codec_open(in, &r);
     if (e)
         return e;
-    out->kind = codec_read_below(&r, TASK_RECOVER + 1);
+    out->kind = codec_read_below(&r, TASK_KINDS);
     out->finished = codec_read_below(&r, 2) != 0;
     out->org = codec_read_id(&r);
     out->app = codec_read_id(&r);
@@ -59,6 +60,66 @@ enum err record_task_decode(struct span in, struct task *out)
             r.failed = true;
     }
     return codec_finished(&r);
+}
+
+void record_task_filter_encode(const struct task_filter *f, struct buf *out)
+{
+    const struct message_filter *m = &f->message;
+    size_t start = codec_begin(out);
+    buf_u16(out, (uint16_t)m->event_type_count);
+    buf_u16(out, (uint16_t)f->states);
+    buf_u16(out, (uint16_t)(f->status_class + 1));
+    for (unsigned i = 0; i < m->event_type_count; i++)
+        codec_field(out, FILTER_EVENT_TYPE, m->event_types[i]);
+    codec_field(out, FILTER_CHANNEL, m->channel);
+    codec_field(out, FILTER_TAG, m->tag);
+    codec_end(out, start);
+}
+
+static enum err decode_filter(struct reader *r, struct task_filter *f, struct span *types,
+                              unsigned count)
+{
+    struct codec_tagged field = {0};
+    while (codec_read_tagged(r, &field)) {
+        if (field.tag == FILTER_EVENT_TYPE && f->message.event_type_count < count)
+            types[f->message.event_type_count++] = field.value;
+        else if (field.tag == FILTER_CHANNEL)
+            f->message.channel = field.value;
+        else if (field.tag == FILTER_TAG)
+            f->message.tag = field.value;
+        else
+            r->failed = true;
+    }
+    enum err e = codec_finished(r);
+    return !e && f->message.event_type_count != count ? ERR_CORRUPT : e;
+}
+
+enum err record_task_filter_decode(struct span in, struct task_filter **out)
+{
+    *out = NULL;
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    unsigned count = read_u16(&r);
+    if (r.failed || count > ENDPOINT_FILTERS_MAX)
+        return ERR_CORRUPT;
+    void *block;
+    e = codec_copy(in, sizeof **out + count * sizeof(struct span), &block, &r);
+    if (e)
+        return e;
+    struct task_filter *f = block;
+    struct span *types = (struct span *)(f + 1);
+    (void)read_u16(&r);
+    f->states = read_u16(&r);
+    f->status_class = (int)read_u16(&r) - 1;
+    f->message.event_types = types;
+    e = decode_filter(&r, f, types, count);
+    if (e)
+        free(f);
+    else
+        *out = f;
+    return e;
 }
 
 void record_marks_encode(const struct marks *m, struct buf *out)

@@ -90,14 +90,19 @@ enum task_kind {
     TASK_DEAD_REPLAY,
     TASK_DEAD_PURGE,
     TASK_RECOVER,
+    TASK_REPLAY_MISSING, /* messages that the endpoint takes and never got */
+    TASK_BULK_REPLAY,    /* messages that it got, by a filter */
+    TASK_KINDS
 };
+/* Whether a client was told the task's id: it can be asked for, and is kept for a while. */
+bool task_is_public(enum task_kind kind);
 struct task {
     struct id id;
     enum task_kind kind;
     struct id org, app;
     uint32_t app_number, endpoint;
     struct id cursor;  /* where the next step begins */
-    struct id message; /* of TASK_FANOUT */
+    struct id message; /* of TASK_FANOUT; of the kinds that wait: the last attempt asked for */
     uint32_t cursor_number;
     struct wall since, until;
     char event_type[EVENT_TYPE_MAX + 1];
@@ -108,6 +113,16 @@ struct task {
 /* id comes from the key. */
 void record_task_encode(const struct task *t, struct buf *out);
 enum err record_task_decode(struct span in, struct task *out) MUST_CHECK;
+
+/* What a TASK_BULK_REPLAY chooses. */
+struct task_filter {
+    unsigned states;       /* 1 << enum delivery_state */
+    int status_class;      /* of the last attempt: 0 (no response), 100 … 500; -1: any */
+    struct message_filter message;
+};
+void record_task_filter_encode(const struct task_filter *f, struct buf *out);
+/* One block; free it. ERR_CORRUPT, ERR_NO_MEMORY. */
+enum err record_task_filter_decode(struct span in, struct task_filter **out) MUST_CHECK;
 
 void record_marks_encode(const struct marks *m, struct buf *out);
 enum err record_marks_decode(struct span in, struct marks *out) MUST_CHECK;

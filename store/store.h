@@ -82,6 +82,7 @@ enum store_op_kind {
     STORE_RESEND,  /* struct resend_op: one manual attempt */
     STORE_DEAD,    /* struct dead_op: replay or purge of dead letters */
     STORE_RECOVER, /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_REPLAY,  /* struct replay_op: manual attempts by a window of messages */
     STORE_EXPUNGE, /* struct expunge_op: delete the payload of a message */
 };
 
@@ -204,6 +205,21 @@ struct recover_op {
     struct wall since, until; /* by the message's time */
     struct id task;           /* in: the id (id_fresh) of the durable task, as in dead_op */
 };
+struct message_filter {
+    unsigned event_type_count;
+    const struct span *event_types; /* none: all */
+    struct span channel, tag;       /* empty: all */
+};
+struct replay_op {
+    struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED */
+    uint32_t endpoint;
+    struct wall since, until; /* by the message's time, both exclusive; never beyond now */
+    bool missing; /* what the endpoint would take now and never got; else what it got, by … */
+    unsigned states;       /* … the delivery's state (bits of 1 << enum delivery_state), … */
+    int status_class;      /* … its last attempt's status (0: none, 100 … 500; -1: any), … */
+    struct message_filter filter; /* … and the message. Spans live until done */
+    struct id task;               /* in: the id (id_fresh) of the durable task */
+};
 struct expunge_op {
     struct store_op op;
     uint32_t app;
@@ -273,11 +289,6 @@ enum err store_event_type_list(struct store_read *r, const struct id *org, const
 /* All keys, oldest first; *keys is malloc'ed. */
 enum err store_key_list(struct store_read *r, struct api_key **keys, size_t *count) MUST_CHECK;
 
-struct message_filter {
-    unsigned event_type_count;
-    const struct span *event_types; /* none: all */
-    struct span channel, tag;       /* empty: all */
-};
 /* Newest first. */
 enum err store_message_list(struct store_read *r, uint32_t app_number, const struct page *page,
                             const struct message_filter *filter, bool content,
@@ -347,6 +358,16 @@ struct task_info {
 };
 enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
                         struct task_info *out) MUST_CHECK;
+struct task_query {
+    struct id app;    /* zero: of every application */
+    struct span kind; /* empty: any that `shown` lets pass */
+    bool (*shown)(const char *kind); /* NULL: every kind */
+    enum { TASK_ANY, TASK_RUNNING, TASK_FINISHED, TASK_FAILED } status; /* none fails so far */
+};
+/* Those that a client was told of, newest first. */
+enum err store_task_list(struct store_read *r, const struct id *org, const struct page *page,
+                         const struct task_query *query, struct task_info *rows,
+                         struct page_result *result) MUST_CHECK;
 
 /* The key with this hash, from memory; ERR_NOT_FOUND when unknown, revoked or expired. Any thread,
  * no snapshot needed: every request asks. */

@@ -24,7 +24,7 @@ struct list {
     struct node *first, *last;
 };
 
-enum lane { FANOUTS, MOVES, RECOVERS, LANES };
+enum lane { FANOUTS, MOVES, ATTEMPTS, LANES };
 
 struct tasks {
     struct list lanes[LANES];
@@ -79,16 +79,12 @@ static enum lane lane_of(enum task_kind kind)
     case TASK_FANOUT:
         return FANOUTS;
     case TASK_RECOVER:
-        return RECOVERS;
+    case TASK_REPLAY_MISSING:
+    case TASK_BULK_REPLAY:
+        return ATTEMPTS;
     default:
         return MOVES;
     }
-}
-
-/* Whether a client was told the task's id. */
-static bool is_public(enum task_kind kind)
-{
-    return kind == TASK_DEAD_REPLAY || kind == TASK_DEAD_PURGE || kind == TASK_RECOVER;
 }
 
 struct tasks *tasks_new(void)
@@ -194,6 +190,12 @@ static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
         return dead_step(b, t, limit);
     case TASK_RECOVER:
         return recover_step(b, t, limit);
+    case TASK_REPLAY_MISSING:
+        return replay_missing_step(b, t, limit);
+    case TASK_BULK_REPLAY:
+        return replay_bulk_step(b, t, limit);
+    case TASK_KINDS:
+        break;
     }
     return ERR_IO;
 }
@@ -201,9 +203,12 @@ static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
 static enum err finish_row(struct batch *b, const struct task *t)
 {
     struct treekey key = key_id(&t->id);
-    if (!is_public(t->kind))
+    if (!task_is_public(t->kind))
         return batch_clear(b, TREE_TASK, key_span(&key));
-    enum err e = batch_expire(b, wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK, key_span(&key));
+    enum err e = batch_clear(b, TREE_TASK_FILTER, key_span(&key));
+    if (e)
+        return e;
+    e = batch_expire(b, wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK, key_span(&key));
     return e ? e : put_row(b, t);
 }
 
@@ -254,7 +259,7 @@ static enum err step_moves(struct batch *b, struct list *l, unsigned limit)
 }
 
 /* One that can go on, of the next few; those looked at go to the end. */
-static enum err step_recover(struct batch *b, struct list *l, unsigned limit, bool *more)
+static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, bool *more)
 {
     enum err e = ERR_OK;
     for (unsigned i = 0; i < TURN && l->first && !l->first->stepped && !e && b->rows < limit; i++) {
@@ -278,7 +283,7 @@ enum err tasks_step(struct batch *b, unsigned rows, bool *more)
     if (!e)
         e = step_moves(b, &t->lanes[MOVES], limit);
     if (!e)
-        e = step_recover(b, &t->lanes[RECOVERS], limit, more);
+        e = step_attempts(b, &t->lanes[ATTEMPTS], limit, more);
     if (t->lanes[FANOUTS].first || t->lanes[MOVES].first || t->fresh.first)
         *more = true;
     return e;
@@ -329,5 +334,5 @@ bool tasks_fan_out(const struct tasks *t)
 
 bool tasks_waiting(const struct tasks *t)
 {
-    return t->lanes[RECOVERS].first != NULL;
+    return t->lanes[ATTEMPTS].first != NULL;
 }

@@ -7,7 +7,7 @@
  *     that a message meets the endpoints of the moment at which it was accepted;
  *   - tasks that move deliveries run in order within one application (a replay begins when the
  *     disabling before it has ended), while applications take turns;
- *   - recovers wait for the attempts that they asked for, and hold nothing else back. */
+ *   - recovers and replays wait for the attempts that they asked for, and hold nothing else back. */
 #ifndef STORE_TASK_H
 #define STORE_TASK_H
 
@@ -42,5 +42,11 @@ enum err retire_endpoint_step(struct batch *b, struct task *t, unsigned limit) M
 enum err retire_app_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err dead_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err recover_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err replay_missing_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err replay_bulk_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+
+/* Attempts that a task asks for at a time; for more once the last of them was made: a slow
+ * endpoint is not buried. */
+#define TASK_ATTEMPTS 64
 
 #endif

@@ -29,7 +29,8 @@
     X(EXPIRY, "expiry")             \
     X(ANSWER, "answer")             \
     X(COUNT, "count")               \
-    X(TASK, "task")
+    X(TASK, "task")                 \
+    X(TASK_FILTER, "task_filter")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
@@ -97,7 +98,7 @@ static inline struct span key_span(const struct treekey *k)
 /* A row's key, to be used after the row may have moved, with room for one byte more. ERR_CORRUPT:
  * longer than any that is written here. */
 enum err key_copy(struct span key, struct treekey *out) MUST_CHECK;
-struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, ENDPOINT_ID */
+struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, TASK_FILTER, ENDPOINT_ID */
 struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT */
 struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT */
 struct treekey key_id_text(const struct id *a, struct span text); /* APP_UID, EVENT_TYPE */

@@ -177,6 +177,8 @@ static enum err dispatch(struct batch *b, struct store_op *op)
         return dead_apply(b, (struct dead_op *)op);
     case STORE_RECOVER:
         return recover_apply(b, (struct recover_op *)op);
+    case STORE_REPLAY:
+        return replay_apply(b, (struct replay_op *)op);
     case STORE_EXPUNGE:
         return expunge_apply(b, (struct expunge_op *)op);
     }

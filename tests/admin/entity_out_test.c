@@ -206,7 +206,7 @@ static void a_task_tells_how_far_it_is(void **state)
     struct task_info t = {.id = one, .kind = "endpoint.recover", .done = 7, .updated = T0};
     entity_out_task(begin(&p), &t);
     expect(&p, "{\"id\":\"qtask_" ZERO_ID "\",\"status\":\"running\",\"task\":\"endpoint.recover\","
-               "\"data\":{\"processed\":7},\"updatedAt\":" TEXT0 "}");
+               "\"data\":{\"processed\":7,\"messagesSent\":7},\"updatedAt\":" TEXT0 "}");
 }
 
 int main(void)

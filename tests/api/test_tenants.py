@@ -25,6 +25,8 @@ BODIES = {
     "endpoint.update_headers": {"headers": {"x-changed": "1"}},
     "endpoint.patch_headers": {"headers": {"x-changed": "1"}},
     "endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
+    "endpoint.replay_missing": {"since": "2026-01-01T00:00:00Z"},
+    "endpoint.bulk_replay": {"since": "2026-01-01T00:00:00Z"},
     "event_type.create": {"name": "made", "description": "made"},
     "event_type.update": {"description": "changed"},
     "event_type.patch": {"description": "changed"},

@@ -74,6 +74,49 @@ static void a_damaged_task_is_corrupt(void **state)
     golden_mutations(&encoded, decode_task);
 }
 
+static enum err decode_filter(struct span in)
+{
+    struct task_filter *f;
+    enum err e = record_task_filter_decode(in, &f);
+    free(f);
+    return e;
+}
+
+static void a_task_s_filter_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    const struct span types[] = {SPAN("user.signup"), SPAN("user.deleted")};
+    const struct task_filter in = {
+        .states = 1u << DELIVERY_DEAD | 1u << DELIVERY_NONE,
+        .status_class = 500,
+        .message = {2, types, SPAN("red"), SPAN("t1")},
+    };
+    struct task_filter *out;
+    record_task_filter_encode(&in, &encoded);
+    golden_same("task_filter", &encoded);
+    assert_int_equal(record_task_filter_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out->states, in.states);
+    assert_int_equal(out->status_class, 500);
+    assert_int_equal(out->message.event_type_count, 2);
+    assert_true(span_eq(out->message.event_types[1], types[1]));
+    assert_true(span_eq(out->message.channel, in.message.channel));
+    assert_true(span_eq(out->message.tag, in.message.tag));
+    free(out);
+    golden_mutations(&encoded, decode_filter);
+}
+
+static void a_filter_of_nothing_is_any(void **state)
+{
+    (void)state;
+    const struct task_filter in = {.status_class = -1};
+    struct task_filter *out;
+    record_task_filter_encode(&in, &encoded);
+    assert_int_equal(record_task_filter_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out->status_class, -1);
+    assert_int_equal(out->message.event_type_count, 0);
+    free(out);
+}
+
 /* ---------------------------------------------------------------- marks */
 
 static enum err decode_marks(struct span in)
@@ -196,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_task_is_written_as_its_golden_file_says),
         RECORD_TEST(a_damaged_task_is_corrupt),
+        RECORD_TEST(a_task_s_filter_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_filter_of_nothing_is_any),
         RECORD_TEST(marks_are_written_as_their_golden_file_says),
         RECORD_TEST(an_answer_is_written_as_its_golden_file_says),
         RECORD_TEST(varints_have_one_encoding_each),
