@@ -3,8 +3,9 @@ verified by the SDK's own verifier.
 
     tests/sdks/run.py RESULTS BINARY CACHE
 
-Each SDK gets a service of its own, on a free port and a temporary directory. The results are left as
-RESULTS/<sdk>.tap, what was built below CACHE. An SDK whose tools this machine lacks is skipped aloud.
+Each SDK gets a service of its own, on a free port and a temporary directory. The results are left
+as RESULTS/<sdk>.tap, what was built below CACHE. An SDK whose tools this machine lacks is skipped
+aloud.
 """
 
 import contextlib
@@ -76,8 +77,8 @@ def version_of(tool):
     """The (major, minor) that a tool says it is; none when it is not there or does not start."""
     command = [tool, "version" if tool == "go" else "--version"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-        found = re.search(r"(\d+)\.(\d+)", said)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        found = re.search(r"(\d+)\.(\d+)", said.stdout)
         return found and (int(found[1]), int(found[2]))
     return None
 
@@ -132,7 +133,7 @@ def sources(sdk, cache):
         return HERE / sdk.folder
     folder = cache / sdk.folder
     shutil.copytree(HERE / sdk.folder, folder, dirs_exist_ok=True)
-    subprocess.run(sdk.prepare, cwd=folder, check=True, timeout=RUN_S)
+    subprocess.run(sdk.prepare, cwd=folder, check=True, timeout=RUN_S, stdout=subprocess.DEVNULL)
     return folder
 
 

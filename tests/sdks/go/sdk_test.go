@@ -31,7 +31,8 @@ func connect(token string) *svix.Svix {
 	if err != nil {
 		panic(err)
 	}
-	client, err := svix.New(token, &svix.SvixOptions{ServerUrl: server, RetrySchedule: &[]time.Duration{}})
+	never := []time.Duration{}
+	client, err := svix.New(token, &svix.SvixOptions{ServerUrl: server, RetrySchedule: &never})
 	if err != nil {
 		panic(err)
 	}
@@ -191,9 +192,13 @@ func Test_an_event_type_is_created_changed_listed_and_archived(t *testing.T) {
 
 func Test_an_endpoint_is_created_changed_listed_and_deleted(t *testing.T) {
 	app, kind := newApp(t), unique("type")
-	must(api.EventType.Create(ctx, models.EventTypeIn{Name: kind, Description: "Of this test"}, nil))(t)
+	in := models.EventTypeIn{Name: kind, Description: "Of this test"}
+	must(api.EventType.Create(ctx, in, nil))(t)
 	made := must(api.Endpoint.Create(ctx, app, models.EndpointIn{
-		Url: "http://127.0.0.1:1/", Uid: ptr("billing"), FilterTypes: []string{kind}, Channels: []string{"eu"},
+		Url:         "http://127.0.0.1:1/",
+		Uid:         ptr("billing"),
+		FilterTypes: []string{kind},
+		Channels:    []string{"eu"},
 	}, nil))(t)
 	equal(t, made.FilterTypes, []string{kind})
 	equal(t, made.Channels, []string{"eu"})

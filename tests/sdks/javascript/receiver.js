@@ -24,8 +24,8 @@ export class Receiver {
     const server = createServer(async (request, response) => {
       const parts = [];
       for await (const part of request) parts.push(part);
-      const body = Buffer.concat(parts);
-      receiver.deliveries.push({ headers: request.headers, body, id: request.headers["webhook-id"] });
+      const { headers } = request;
+      receiver.deliveries.push({ headers, body: Buffer.concat(parts), id: headers["webhook-id"] });
       response.writeHead(receiver.status).end("heard");
     });
     server.listen(0, "127.0.0.1");

@@ -182,7 +182,8 @@ test("a delivery verifies by either set of headers and not when altered", async 
   verify(key, delivery);
   assert.equal(delivery.id, msg.id);
   assert.deepEqual(JSON.parse(delivery.body), payload);
-  assert.throws(() => verify(key, { ...delivery, body: delivery.body + " " }), WebhookVerificationError);
+  const altered = { ...delivery, body: delivery.body + " " };
+  assert.throws(() => verify(key, altered), WebhookVerificationError);
   const other = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
   assert.throws(() => verify(other, delivery), WebhookVerificationError);
 });
@@ -269,13 +270,15 @@ test("attempts are listed by endpoint and by message", async (t) => {
   const attempts = await eventually(() => ofEndpoint({ status: 0 }), (rows) => rows.length === 2);
   assert.deepEqual(new Set(attempts.map((row) => row.msgId)), new Set([msg.id, other.id]));
   assert.deepEqual(await ofEndpoint({ status: 2 }), []);
-  assert.deepEqual((await ofEndpoint({ withMsg: true, limit: 1 }))[0].msg.eventType, "order.placed");
+  const [latest] = await ofEndpoint({ withMsg: true, limit: 1 });
+  assert.equal(latest.msg.eventType, "order.placed");
 
   const only = { endpointId: endpoint, withContent };
   const [attempt] = (await svix.messageAttempt.listByMsg(app, msg.id, only)).data;
   assert.match(attempt.id, /^atmpt_[0-9A-Za-z]{27}$/);
+  const { status, responseStatusCode, response, triggerType, url } = attempt;
   assert.deepEqual(
-    [attempt.status, attempt.responseStatusCode, attempt.response, attempt.triggerType, attempt.url],
+    [status, responseStatusCode, response, triggerType, url],
     [0, 200, "heard", 0, receiver.url],
   );
   assert.equal((await svix.messageAttempt.get(app, msg.id, attempt.id)).id, attempt.id);

@@ -25,8 +25,12 @@ impl Delivery {
     /// The SDK's verdict on the headers of one prefix alone.
     pub fn verify(&self, key: &str, prefix: &str) -> Result<(), WebhookError> {
         let own = |(name, _): &(&HeaderName, &HeaderValue)| name.as_str().starts_with(prefix);
-        let headers: HeaderMap =
-            self.headers.iter().filter(own).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let headers: HeaderMap = self
+            .headers
+            .iter()
+            .filter(own)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         assert_eq!(headers.len(), 3);
         Webhook::new(key)?.verify(&self.body, &headers)
     }
@@ -97,7 +101,8 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
         state.deliveries.push(Delivery { headers, body });
         state.status
     };
-    let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: 5\r\nconnection: close\r\n\r\nheard");
+    let answer =
+        format!("HTTP/1.1 {status} Said\r\ncontent-length: 5\r\nconnection: close\r\n\r\nheard");
     stream.write_all(answer.as_bytes()).await.unwrap();
 }
 

@@ -206,11 +206,8 @@ async fn an_endpoint_is_created_changed_listed_and_deleted() {
     let made = endpoints.create(app.clone(), wish, None).await.unwrap();
     assert_eq!((made.event_types, made.channels), (Some(set(&[&kind])), Some(set(&["eu"]))));
 
-    let change = EndpointPatch {
-        disabled: Some(true),
-        event_types: JsOption::Null,
-        ..EndpointPatch::new()
-    };
+    let change =
+        EndpointPatch { disabled: Some(true), event_types: JsOption::Null, ..EndpointPatch::new() };
     let patched = endpoints.patch(app.clone(), "billing".into(), change).await.unwrap();
     assert_eq!((patched.disabled, patched.event_types), (Some(true), None));
     assert_eq!(patched.channels, Some(set(&["eu"])));
@@ -228,10 +225,14 @@ async fn headers_of_an_endpoint_are_sent_and_its_credentials_are_not_shown() {
     let s = Subscription::new().await;
     let endpoints = s.api.endpoint();
     let (app, endpoint) = s.ids();
-    let wish = EndpointHeadersIn::new(map(&[("x-tenant", "7"), ("authorization", "Bearer s3cret")]));
+    let wish =
+        EndpointHeadersIn::new(map(&[("x-tenant", "7"), ("authorization", "Bearer s3cret")]));
     endpoints.set_headers(app.clone(), endpoint.clone(), wish).await.unwrap();
     let shown = endpoints.get_headers(app.clone(), endpoint.clone()).await.unwrap();
-    assert_eq!((shown.headers, shown.sensitive), (map(&[("x-tenant", "7")]), set(&["authorization"])));
+    assert_eq!(
+        (shown.headers, shown.sensitive),
+        (map(&[("x-tenant", "7")]), set(&["authorization"]))
+    );
     let more = EndpointHeadersPatchIn::new(map(&[("x-zone", "eu")]));
     endpoints.patch_headers(app, endpoint, more).await.unwrap();
     s.send().await;
