@@ -139,7 +139,7 @@ enum err endpoint_put(struct batch *b, struct endpoint_op *op)
     return replace(b, &e, a, old, &op->op);
 }
 
-enum err endpoint_gone(struct batch *b, uint32_t number)
+enum err endpoint_gone(struct batch *b, uint32_t number, struct span url)
 {
     const struct table_endpoint *old = table_endpoint(b->s->table, number);
     if (!old || old->deleted || old->disabled)
@@ -156,10 +156,12 @@ enum err endpoint_gone(struct batch *b, uint32_t number)
         log_error("an endpoint that is gone cannot be read", LOG_INT("endpoint", number), LOG_END);
         return ERR_OK;
     }
-    e->disabled = true;
-    e->disabled_reason = SPAN("gone");
-    e->updated = b->now;
-    err = replace(b, e, old->app, old, NULL);
+    if (span_eq(e->url, url)) {
+        e->disabled = true;
+        e->disabled_reason = SPAN("gone");
+        e->updated = b->now;
+        err = replace(b, e, old->app, old, NULL);
+    }
     endpoint_free(&e);
     return err;
 }

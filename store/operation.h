@@ -34,8 +34,9 @@ enum err api_key_put(struct batch *b, struct key_op *op) MUST_CHECK;
 enum err api_key_revoke(struct batch *b, struct key_op *op) MUST_CHECK;
 /* Removes an endpoint's rows: it is gone for readers. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err endpoint_unlink(struct batch *b, uint32_t number) MUST_CHECK;
-/* Disables it because its receiver answered 410. No effect when it is disabled already. */
-enum err endpoint_gone(struct batch *b, uint32_t number) MUST_CHECK;
+/* Disables it because the receiver at `url` answered 410. No effect when it is disabled already or
+ * has another URL by now. */
+enum err endpoint_gone(struct batch *b, uint32_t number, struct span url) MUST_CHECK;
 
 /* dead.c */
 enum err dead_apply(struct batch *b, struct dead_op *op) MUST_CHECK;

@@ -95,6 +95,6 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op)
     op->state = d.state;
     e = delivery_store(b, &d);
     if (!e && op->disable_endpoint)
-        e = endpoint_gone(b, op->attempt.endpoint_number);
+        e = endpoint_gone(b, op->attempt.endpoint_number, op->attempt.url);
     return e;
 }

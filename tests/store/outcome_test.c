@@ -153,6 +153,21 @@ static void a_receiver_that_is_gone_disables_its_endpoint_and_its_deliveries(voi
     rig_close(&r);
 }
 
+static void a_410_of_an_address_that_the_endpoint_left_does_not_disable_it(void **state)
+{
+    (void)state;
+    begin();
+    struct outcome_op op = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DEAD);
+    op.attempt.url = SPAN("http://former.example/");
+    op.reason = REASON_ENDPOINT_DISABLED;
+    op.disable_endpoint = true;
+    OK(rig_do(&r, &op.op, STORE_OUTCOME));
+    unsigned before = r.deliveries;
+    rig_send(&r, &a);
+    assert_int_equal(r.deliveries, before + 1);
+    rig_close(&r);
+}
+
 static void a_failure_at_a_disabled_endpoint_is_not_retried(void **state)
 {
     (void)state;
@@ -283,6 +298,7 @@ int main(void)
         cmocka_unit_test(
             an_attempt_claimed_before_a_replay_fails_without_touching_the_new_schedule),
         cmocka_unit_test(a_receiver_that_is_gone_disables_its_endpoint_and_its_deliveries),
+        cmocka_unit_test(a_410_of_an_address_that_the_endpoint_left_does_not_disable_it),
         cmocka_unit_test(a_failure_at_a_disabled_endpoint_is_not_retried),
         cmocka_unit_test(a_manual_success_delivers_and_cancels_the_pending_retry),
         cmocka_unit_test(a_manual_failure_leaves_the_state_as_it_was),
