@@ -160,7 +160,7 @@ asan tsan: ## all tests under the address and undefined, or the thread sanitizer
 
 .PHONY: bench
 bench: all $(BENCH) ## throughput and latency beside the floor, as one table
-	python3 tests/bench/run.py $(OUT)
+	python3 tests/bench/run.py $(OUT) $(BENCH_OPTIONS)
 
 .PHONY: lint
 lint: | $(DEPS)/lint ## structure, format and static analysis
