@@ -99,13 +99,11 @@ static void write_refusal(struct json_writer *w, const struct refusal_text *r)
                            "\"schema\":{\"type\":\"integer\",\"minimum\":1}}}"));
     }
     /* Those two come from libmicrohttpd, before there is a request that could be answered. */
-    bool early = r->status == 414 || r->status == 431;
-    open_content(w, early ? "text/html" : "application/json");
-    if (early)
-        schema_write_use(w, &schema_text);
-    else
+    if (r->status != 414 && r->status != 431) {
+        open_content(w, "application/json");
         schema_write_use(w, r->status == 422 ? &schema_validation_error : &schema_error);
-    close_content(w);
+        close_content(w);
+    }
     jw_end_object(w);
 }
 

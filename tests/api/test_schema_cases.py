@@ -1,0 +1,86 @@
+"""Thousands of generated requests: no 5xx, and every answer is one that /openapi.json describes.
+
+The cases are the same in every run. SUREHOOK_SCHEMA_CASES=200 asks for that many an operation
+(instead of 8) and for sequences of operations, too."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surehook import clean_environment
+
+ASKED = os.environ.get("SUREHOOK_SCHEMA_CASES")
+CASES = int(ASKED or 8)
+PHASES = "examples,coverage,fuzzing" + (",stateful" if ASKED else "")
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+]
+# These end what the others ask for.
+ENDS = r"^(application\.delete|endpoint\.delete|message\.expunge_content|key\.revoke)$"
+TOOL = shutil.which("schemathesis", path=Path(sys.executable).parent)
+
+
+def run(service, directory, *words, parameters=None):
+    """The tool's report; the run must pass."""
+    config = directory / "cases.toml"
+    lines = [f'"path.{name}" = "{value}"' for name, value in (parameters or {}).items()]
+    config.write_text("\n".join(["[parameters]", *lines, ""]))
+    command = [TOOL, "--config-file", config, "--no-color", "run", f"{service.url}/openapi.json"]
+    command += ["--header", f"Authorization: Bearer {service.token}", "--checks", ",".join(CHECKS)]
+    command += ["--phases", PHASES, "--max-examples", CASES, "--suppress-health-check", "all"]
+    command += ["--seed", 1, "--generation-deterministic"]
+    command += ["--continue-on-failure", "--no-shrink", "--request-timeout", 60, "--warnings", "off"]
+    ran = subprocess.run(
+        [*map(str, command), *words],
+        cwd=directory,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    said = "\n".join(line[:400] for line in (ran.stdout + ran.stderr).splitlines())
+    assert ran.returncode == 0, said[-20000:]
+    return int(re.search(r"(\d+) generated", ran.stdout)[1])
+
+
+@pytest.fixture
+def known(service):
+    """What the paths name: one of everything, dead letter included."""
+    app = service.new_app()
+    name = service.post("/event-type", {"name": "known", "description": "x"}).json()["name"]
+    url = {"url": "http://127.0.0.1:1/"}
+    endpoint = service.post(f"/app/{app}/endpoint", url).json()["id"]
+    msg = service.send(app, event_type=name)
+    dead = service.until(app, msg, endpoint, "dead")
+    since = {"since": "2100-01-01T00:00:00Z"}
+    task = service.post(f"/app/{app}/endpoint/{endpoint}/recover", since).json()["id"]
+    return {
+        "app": app,
+        "endpoint": endpoint,
+        "name": name,
+        "msg": msg,
+        "attempt": dead["lastAttemptId"],
+        "task": task,
+    }
+
+
+def test_what_exists(service, tmp_path, known):
+    made = run(service, tmp_path, "--exclude-operation-id-regex", ENDS, parameters=known)
+    assert made > 1000
+    for path in ("/app/{app}", "/app/{app}/endpoint/{endpoint}", "/app/{app}/msg/{msg}"):
+        assert service.get(path.format(**known)).status == 200, path
+
+
+def test_what_may_not_exist(service, tmp_path):
+    """Names of paths are generated, too; and what ends something is among the operations."""
+    assert run(service, tmp_path) > 1000
