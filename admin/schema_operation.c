@@ -18,10 +18,10 @@ static const char *order_choice(unsigned i)
 }
 static const struct schema order = {.kind = SCHEMA_CHOICE, .choice = order_choice};
 
-#define ITERATOR(prefix)                                                         \
-    {                                                                            \
-        .kind = SCHEMA_TEXT, .pattern = "^-?" prefix "[0-9A-Z][0-9A-Za-z]{26}$", \
-        .example = "\"" prefix "2bjkzYgDPCTwDCZ1nQbWSUqqYVy\""                   \
+#define ITERATOR(prefix)                                                            \
+    {                                                                               \
+        .kind = SCHEMA_TEXT, .pattern = "^(-?" prefix "[0-9A-Z][0-9A-Za-z]{26})?$", \
+        .example = "\"" prefix "2bjkzYgDPCTwDCZ1nQbWSUqqYVy\""                      \
     }
 static const struct schema app_iterator = ITERATOR(ID_APP);
 static const struct schema endpoint_iterator = ITERATOR(ID_ENDPOINT);
@@ -53,8 +53,8 @@ _Static_assert(PAGE_DEFAULT == 50, "the text names the number");
     FIELD_MAY("with_content", schema_boolean, "false leaves payloads and responses out.")
 #define MESSAGE_QUERY                                                              \
     FIELD_MAY("event_types", event_types, "Only these; repeated or with commas."), \
-        FIELD_MAY("channel", schema_channel, "Only of this channel."),             \
-        FIELD_MAY("tag", schema_tag, "Only with this tag.")
+        FIELD_MAY("channel", schema_text, "Only of this channel."),                \
+        FIELD_MAY("tag", schema_text, "Only with this tag.")
 #define EXPANDED_QUERY                             \
     FIELD_MAY("expanded_statuses", schema_boolean, \
               "Whether the client knows status 4, canceled; without it, what its SDK knows.")
