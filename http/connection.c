@@ -97,6 +97,14 @@ void connection_drain(struct connection *c)
         c->drain_fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
 }
 
+/* 0.9.75 does not look at a socket again once it refused a request for its arguments; its own timeout
+ * is the one way to end such a connection, and at most a second later. */
+static void cut(const struct connection *c)
+{
+    MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+    shutdown(c->fd, SHUT_RDWR);
+}
+
 void connections_expire(struct connections *all)
 {
     struct heap_item *item = heap_first(&all->deadlines);
@@ -105,7 +113,7 @@ void connections_expire(struct connections *all)
         heap_remove(&all->deadlines, item);
         if (c->request || !c->served)
             counter_add(&all->site->stats.refused[REFUSED_TIMEOUT], 1);
-        shutdown(c->fd, SHUT_RDWR);
+        cut(c);
         item = heap_first(&all->deadlines);
     }
 }
@@ -120,5 +128,5 @@ void connections_shut(struct connections *all, bool busy_too)
 {
     for (struct connection *c = all->first; c; c = c->next)
         if (busy_too || !c->request)
-            shutdown(c->fd, SHUT_RDWR);
+            cut(c);
 }

@@ -168,6 +168,26 @@ static void a_head_of_very_many_parts_has_one_answer(void **state)
     }
 }
 
+/* Without the cut this waits for ever. */
+static void a_connection_that_libmicrohttpd_forgot_ends(void **state)
+{
+    const struct counter *open = &http_server_stats(*state)->connections;
+    struct buf text;
+    char heard[4096];
+    buf_init(&text, 64 * 1024);
+    buf_text(&text, "GET /api/v1/hello?");
+    for (int i = 0; i < 3000; i++)
+        buf_text(&text, "a&");
+    buf_text(&text, " HTTP/1.1\r\n" HOST "\r\n");
+    int fd = dial(*state);
+    say(fd, buf_view(&text));
+    hear_all(fd, heard, sizeof heard);
+    close(fd);
+    while (counter_get(open) > 0)
+        sched_yield();
+    buf_free(&text);
+}
+
 static void the_guard_says_why_in_json_and_is_counted(void **state)
 {
     int fd = dial(*state);
@@ -219,6 +239,7 @@ int main(void)
         WITH_SERVER(white_space_around_a_value_is_none_of_it),
         WITH_SERVER(nothing_behind_a_chunked_body_is_served),
         WITH_SERVER(a_head_of_very_many_parts_has_one_answer),
+        WITH_SERVER(a_connection_that_libmicrohttpd_forgot_ends),
         WITH_SERVER(the_guard_says_why_in_json_and_is_counted),
         WITH_SERVER(a_head_over_its_bound_is_refused),
         WITH_SERVER(more_headers_than_the_bound_are_refused),
