@@ -168,6 +168,33 @@ static void a_head_of_very_many_parts_has_one_answer(void **state)
     }
 }
 
+static void a_chunked_body_is_413_at_the_byte_that_passes_its_bound(void **state)
+{
+    int fd = dial(*state);
+    static const char head[] =
+        "POST /api/v1/echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n";
+    static char body[1001];
+    memset(body, 'x', sizeof body);
+    assert_true(say(fd, SPAN("POST /api/v1/echo HTTP/1.1\r\n" HOST
+                             "Transfer-Encoding: chunked\r\n\r\n3e8\r\n")));
+    assert_true(say(fd, span_of(body, 1000)));
+    assert_true(say(fd, SPAN("\r\n0\r\n\r\n")));
+    struct answer within = hear(fd, true);
+    assert_int_equal(within.status, 200);
+    assert_int_equal(within.len, 1000);
+    answer_free(&within);
+    close(fd);
+    fd = dial(*state);
+    assert_true(say(fd, span_of(head, sizeof head - 1)));
+    assert_true(say(fd, span_of(body, 1001)));
+    struct answer over = hear(fd, true);
+    assert_int_equal(over.status, 413);
+    assert_non_null(strstr(over.body, "payload_too_large"));
+    answer_free(&over);
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
 /* Without the cut this waits for ever. */
 static void a_connection_that_libmicrohttpd_forgot_ends(void **state)
 {
@@ -239,6 +266,7 @@ int main(void)
         WITH_SERVER(white_space_around_a_value_is_none_of_it),
         WITH_SERVER(nothing_behind_a_chunked_body_is_served),
         WITH_SERVER(a_head_of_very_many_parts_has_one_answer),
+        WITH_SERVER(a_chunked_body_is_413_at_the_byte_that_passes_its_bound),
         WITH_SERVER(a_connection_that_libmicrohttpd_forgot_ends),
         WITH_SERVER(the_guard_says_why_in_json_and_is_counted),
         WITH_SERVER(a_head_over_its_bound_is_refused),
