@@ -5,8 +5,8 @@
  * begins a comment) in the file named by the option `config`. An unknown key, a key given twice in
  * one source or an impossible value is an error that names the key, its source and the rule. An
  * empty text is none (NULL), but an empty secret is an error. A command whose options are not the
- * service's reads the command line alone: the environment is the service's. The table also prints --help and the
- * reference in docs/. */
+ * service's reads the command line alone: the environment is the service's. The table also prints
+ * --help and the reference in docs/. */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
 

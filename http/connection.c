@@ -97,8 +97,8 @@ void connection_drain(struct connection *c)
         c->drain_fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* 0.9.75 does not look at a socket again once it refused a request for its arguments; its own timeout
- * is the one way to end such a connection, and at most a second later. */
+/* 0.9.75 does not look at a socket again once it refused a request for its arguments; its own
+ * timeout is the one way to end such a connection, and at most a second later. */
 static void cut(const struct connection *c)
 {
     MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);

@@ -91,7 +91,7 @@ static void split_target(struct span target, struct request *req)
     req->query_text = target;
 }
 
-/* Answers a request that libmicrohttpd will not hand to us or would answer wrongly; the socket takes
+/* Answers a request that libmicrohttpd would lose or answer wrongly; the socket takes
  * no other answer afterwards. */
 static void answer_instead(struct intake *in, struct connection *c, unsigned status,
                            const char *why)
@@ -193,8 +193,8 @@ void intake_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
 /* ---------------------------------------------------------------- libmicrohttpd's own refusals */
 
 /* Refused after its head was complete, 0.9.75 sends the head of its answer twice, so ours goes out
- * before. Whether libmicrohttpd is between the end of its head and our handler: then its request is the one
- * that is being refused, for nobody else stays in that place. */
+ * before. Whether libmicrohttpd is between the end of its head and our handler: then its request is
+ * the one that is being refused, for nobody else stays in that place. */
 static bool head_is_under_way(const struct connection *c)
 {
     return c->request && c->request->phase == REQUEST_HEAD &&
