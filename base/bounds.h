@@ -50,7 +50,8 @@
 #define ATTEMPT_BODY_KEPT_MAX (16 * 1024)
 #define RESPONSE_HEADERS_MAX (64 * 1024)
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
-#define READY_MAX 512 /* deliveries in memory per endpoint, waiting for their turn: at 64 three
+#define READY_MAX \
+    512 /* deliveries in memory per endpoint, waiting for their turn: at 64 three
                          quarters of a saturated endpoint's went through the disk */
 #define HOT_BYTES_MAX (48 * 1024 * 1024) /* bodies in memory for hot hand-off, in all */
 

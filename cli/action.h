@@ -13,10 +13,9 @@
  * started. Blocks until the commit. Never NULL but for lack of memory. */
 json_t *action_run(struct store *store, const json_t *request);
 
-/* Makes an admin key in the default organisation. `keep` gets the token before the key is stored, so
- * that a crash between the two leaves a useless token and not a key that nobody knows. */
-enum err action_first_key(struct store *store,
-                          enum err (*keep)(void *context, const char *token),
+/* Makes an admin key in the default organisation. `keep` gets the token before the key is stored,
+ * so that a crash between the two leaves a useless token and not a key that nobody knows. */
+enum err action_first_key(struct store *store, enum err (*keep)(void *context, const char *token),
                           void *context) MUST_CHECK;
 
 #endif

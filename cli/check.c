@@ -1,5 +1,5 @@
-/* `surehook check`: verifies a stopped service's data. Exit status 0: clean; 1: findings; 2: it could
- * not be opened. */
+/* `surehook check`: verifies a stopped service's data. Exit status 0: clean; 1: findings; 2: it
+ * could not be opened. */
 #include "cli/command.h"
 #include "cli/config.h"
 

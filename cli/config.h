@@ -26,8 +26,8 @@ extern const struct option config_options[];
 extern const size_t config_option_count;
 
 /* Loads the options of `serve` (other commands that open the data directory take the same table)
- * and spreads shared values over the layers. Prints the reason and returns ERR_INVALID on a mistake.
- * Words that are no options go to `rest`. */
+ * and spreads shared values over the layers. Prints the reason and returns ERR_INVALID on a
+ * mistake. Words that are no options go to `rest`. */
 enum err config_load(struct config *c, int argc, char **argv, char **rest,
                      int *rest_count) MUST_CHECK;
 /* Whether the data directory is there. Prints that it is not: only `serve` makes one, for a command

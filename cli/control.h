@@ -12,8 +12,8 @@ enum err control_start(const char *data_dir, struct store *store, struct control
 /* Finishes the request under way, removes the socket. Nulls the pointer. */
 void control_stop(struct control **c);
 
-/* Asks the service that uses this directory. ERR_NOT_FOUND when none listens; otherwise *answer is a
- * new reference. */
+/* Asks the service that uses this directory. ERR_NOT_FOUND when none listens; otherwise *answer is
+ * a new reference. */
 enum err control_ask(const char *data_dir, const json_t *request, json_t **answer) MUST_CHECK;
 
 /* The running service when there is one, else the store itself, opened for the moment. Prints the

@@ -1,5 +1,6 @@
-/* `surehook listen`: a receiver for people. Prints each delivery, verifies its signature and answers
- * as told, so that retries, dead letters and replays can be seen without writing a consumer. */
+/* `surehook listen`: a receiver for people. Prints each delivery, verifies its signature and
+ * answers as told, so that retries, dead letters and replays can be seen without writing a
+ * consumer. */
 #include "base/log.h"
 #include "base/option.h"
 #include "base/rand.h"
@@ -24,19 +25,48 @@ struct listen_options {
 
 #define AT(field) offsetof(struct listen_options, field)
 static const struct option options[] = {
-    {.name = "listen", .type = OPTION_TEXT, .offset = AT(address), .fallback = "127.0.0.1:8072",
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = AT(address),
+     .fallback = "127.0.0.1:8072",
      .help = "Address and port; port 0 takes a free one, which is printed."},
-    {.name = "secret", .type = OPTION_TEXT, .offset = AT(secret), .secret = true,
+    {.name = "secret",
+     .type = OPTION_TEXT,
+     .offset = AT(secret),
+     .secret = true,
      .help = "The endpoint's secret (whsec_…) or public key (whpk_…): verify each delivery."},
-    {.name = "status", .type = OPTION_INTEGER, .offset = AT(status), .fallback = "204", .min = 200,
-     .max = 599, .help = "Status to answer."},
-    {.name = "delay", .type = OPTION_DURATION, .offset = AT(delay_us), .fallback = "0s", .min = 0,
-     .max = 3600e6, .help = "Time to wait before answering."},
-    {.name = "fail-rate", .type = OPTION_NUMBER, .offset = AT(fail_rate), .fallback = "0", .min = 0,
-     .max = 1, .help = "Share of the deliveries that get fail-status instead."},
-    {.name = "fail-status", .type = OPTION_INTEGER, .offset = AT(fail_status), .fallback = "500",
-     .min = 200, .max = 599, .help = "Status of the failing share."},
-    {.name = "body", .type = OPTION_FLAG, .offset = AT(body), .fallback = "false",
+    {.name = "status",
+     .type = OPTION_INTEGER,
+     .offset = AT(status),
+     .fallback = "204",
+     .min = 200,
+     .max = 599,
+     .help = "Status to answer."},
+    {.name = "delay",
+     .type = OPTION_DURATION,
+     .offset = AT(delay_us),
+     .fallback = "0s",
+     .min = 0,
+     .max = 3600e6,
+     .help = "Time to wait before answering."},
+    {.name = "fail-rate",
+     .type = OPTION_NUMBER,
+     .offset = AT(fail_rate),
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .help = "Share of the deliveries that get fail-status instead."},
+    {.name = "fail-status",
+     .type = OPTION_INTEGER,
+     .offset = AT(fail_status),
+     .fallback = "500",
+     .min = 200,
+     .max = 599,
+     .help = "Status of the failing share."},
+    {.name = "body",
+     .type = OPTION_FLAG,
+     .offset = AT(body),
+     .fallback = "false",
      .help = "Print the whole body, not only its beginning."},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -111,8 +141,9 @@ static int print_help(void)
 {
     struct buf text;
     buf_init(&text, 64 * 1024);
-    buf_text(&text, "usage: surehook listen [options]\n\nReceives deliveries, prints them, verifies "
-                    "their signatures and answers as told.\n\n");
+    buf_text(&text,
+             "usage: surehook listen [options]\n\nReceives deliveries, prints them, verifies "
+             "their signatures and answers as told.\n\n");
     option_help(options, OPTION_COUNT, &text);
     fwrite(text.ptr, 1, text.len, stdout);
     buf_free(&text);

@@ -1,5 +1,5 @@
-/* A receiver's check of a signature. The candidates in the header are compared in constant time, and
- * one good one is enough, since a key may be in rotation. */
+/* A receiver's check of a signature. The candidates in the header are compared in constant time,
+ * and one good one is enough, since a key may be in rotation. */
 #include "cli/verify.h"
 
 #include "base/hash.h"

@@ -41,8 +41,8 @@ void dispatcher_free(struct dispatcher **d);
 /* What to pass to store_start (listener.failed stays the caller's). */
 struct store_listener dispatcher_listener(struct dispatcher *d);
 
-/* Whether an attempt of this delivery is under way or about to be. True, too, for the moment between
- * the outcome's commit and the worker's hearing of it. */
+/* Whether an attempt of this delivery is under way or about to be. True, too, for the moment
+ * between the outcome's commit and the worker's hearing of it. */
 bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32_t endpoint);
 
 struct dispatcher_stats {

@@ -31,9 +31,9 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return queued;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-                                  const char *url, const char *method, const char *version,
-                                  const char *data, size_t *size, void **state)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
 {
     struct receiver *r = context;
     struct buf *body = *state;
@@ -73,8 +73,8 @@ static void on_end(void *context, struct MHD_Connection *connection, void **stat
 }
 
 enum err receiver_start(const char *listen,
-                        unsigned (*handler)(void *context, const struct received *r),
-                        void *context, struct receiver **out)
+                        unsigned (*handler)(void *context, const struct received *r), void *context,
+                        struct receiver **out)
 {
     struct receiver *r = calloc(1, sizeof *r);
     if (!r)
@@ -84,10 +84,10 @@ enum err receiver_start(const char *listen,
     int fd = -1;
     enum err e = listen_address_bind(listen, false, &fd, r->address);
     if (!e) {
-        r->daemon = MHD_start_daemon(
-            MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL,
-            NULL, on_request, r, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_end,
-            NULL, MHD_OPTION_END);
+        r->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD |
+                                         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
+                                     0, NULL, NULL, on_request, r, MHD_OPTION_LISTEN_SOCKET, fd,
+                                     MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_END);
         if (!r->daemon) {
             close(fd);
             e = ERR_IO;

@@ -20,8 +20,8 @@ const char *receiver_header(const struct received *r, const char *name);
  * with a whole request; the handler returns the status to answer and may take its time. Bodies over
  * 16 MiB are refused. ERR_INVALID for an unusable address. */
 enum err receiver_start(const char *listen,
-                        unsigned (*handler)(void *context, const struct received *r),
-                        void *context, struct receiver **out) MUST_CHECK;
+                        unsigned (*handler)(void *context, const struct received *r), void *context,
+                        struct receiver **out) MUST_CHECK;
 /* "127.0.0.1:43210"; lives as long as the receiver. */
 const char *receiver_address(const struct receiver *r);
 /* Waits for the handlers under way. Nulls the pointer. */

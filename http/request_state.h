@@ -35,7 +35,7 @@ struct request {
 
     /* head */
     struct span path,
-        query_text; /* as sent, without the question mark; path without a last slash */
+        query_text;    /* as sent, without the question mark; path without a last slash */
     size_t target_len; /* of the whole target */
     enum method method;
     const struct route *route;

@@ -23,9 +23,8 @@ void site_count_status(struct site *site, unsigned status)
         unsigned status;
         enum refusal refusal;
     } refusals[] = {
-        {400, REFUSED_INVALID},   {401, REFUSED_UNAUTHENTICATED},
-        {403, REFUSED_FORBIDDEN}, {413, REFUSED_TOO_LARGE},
-        {422, REFUSED_INVALID},   {503, REFUSED_BUSY},
+        {400, REFUSED_INVALID},   {401, REFUSED_UNAUTHENTICATED}, {403, REFUSED_FORBIDDEN},
+        {413, REFUSED_TOO_LARGE}, {422, REFUSED_INVALID},         {503, REFUSED_BUSY},
         {507, REFUSED_FULL},
     };
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)

@@ -1,5 +1,5 @@
-/* What the readers of a message's members share: the reading, its texts and its refusals. Private to
- * the envelope. */
+/* What the readers of a message's members share: the reading, its texts and its refusals. Private
+ * to the envelope. */
 #ifndef INGEST_READING_H
 #define INGEST_READING_H
 

@@ -82,14 +82,15 @@ static enum err check_message(struct batch *b, const struct id *message, uint32_
     return fits ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* The dispatcher lets go of a delivery a moment after the attempt's outcome is there for all to see:
- * who has seen it need not wait. Disabling the endpoint ends a delivery while its attempt runs on. */
+/* The dispatcher lets go of a delivery a moment after the attempt's outcome is there for all to
+ * see: who has seen it need not wait. Disabling the endpoint ends a delivery while its attempt runs
+ * on. */
 static bool under_way(const struct batch *b, const struct resend_op *op, const struct delivery *d)
 {
     if (d->manual_due.us)
         return true;
-    bool concluded = delivery_unfinished(d) ? d->due.us > b->now.us
-                                            : d->reason != REASON_ENDPOINT_DISABLED;
+    bool concluded =
+        delivery_unfinished(d) ? d->due.us > b->now.us : d->reason != REASON_ENDPOINT_DISABLED;
     return op->in_flight && !concluded;
 }
 

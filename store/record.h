@@ -116,8 +116,8 @@ enum err record_task_decode(struct span in, struct task *out) MUST_CHECK;
 
 /* What a TASK_BULK_REPLAY chooses. */
 struct task_filter {
-    unsigned states;       /* 1 << enum delivery_state */
-    int status_class;      /* of the last attempt: 0 (no response), 100 … 500; -1: any */
+    unsigned states;  /* 1 << enum delivery_state */
+    int status_class; /* of the last attempt: 0 (no response), 100 … 500; -1: any */
     struct message_filter message;
 };
 void record_task_filter_encode(const struct task_filter *f, struct buf *out);

@@ -214,9 +214,9 @@ struct replay_op {
     struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED */
     uint32_t endpoint;
     struct wall since, until; /* by the message's time, both exclusive; never beyond now */
-    bool missing; /* what the endpoint would take now and never got; else what it got, by … */
-    unsigned states;       /* … the delivery's state (bits of 1 << enum delivery_state), … */
-    int status_class;      /* … its last attempt's status (0: none, 100 … 500; -1: any), … */
+    bool missing;     /* what the endpoint would take now and never got; else what it got, by … */
+    unsigned states;  /* … the delivery's state (bits of 1 << enum delivery_state), … */
+    int status_class; /* … its last attempt's status (0: none, 100 … 500; -1: any), … */
     struct message_filter filter; /* … and the message. Spans live until done */
     struct id task;               /* in: the id (id_fresh) of the durable task */
 };
@@ -359,8 +359,8 @@ struct task_info {
 enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
                         struct task_info *out) MUST_CHECK;
 struct task_query {
-    struct id app;    /* zero: of every application */
-    struct span kind; /* empty: any that `shown` lets pass */
+    struct id app;                   /* zero: of every application */
+    struct span kind;                /* empty: any that `shown` lets pass */
     bool (*shown)(const char *kind); /* NULL: every kind */
     enum { TASK_ANY, TASK_RUNNING, TASK_FINISHED, TASK_FAILED } status; /* none fails so far */
 };

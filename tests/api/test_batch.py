@@ -72,7 +72,8 @@ def test_an_unknown_application_refuses_all(service):
 
 
 def test_a_batch_survives_a_crash_whole(service, app):
-    ids = [r["id"] for r in post(service, app, [{"eventType": "e", "payload": {"n": n}} for n in range(300)]).json()["data"]]
+    events = [{"eventType": "e", "payload": {"n": n}} for n in range(300)]
+    ids = [r["id"] for r in post(service, app, events).json()["data"]]
     service.kill()
     service.start()
     stored, iterator = [], ""

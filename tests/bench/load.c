@@ -5,8 +5,8 @@
  * APPS-FILE has an application id a line, taken in turn; EVENTS-FILE an event a line as
  * {"eventType":…,"payload":{…}}, or is "-" for 1 KiB events. RATE 0 is closed loop: each connection
  * sends its next event when the previous one is answered. Otherwise open loop: event i is due at
- * start + i / RATE whatever the server does, and its latency counts from then. Every request carries
- * a fresh Idempotency-Key, as every SDK sends it. Prints one JSON line. */
+ * start + i / RATE whatever the server does, and its latency counts from then. Every request
+ * carries a fresh Idempotency-Key, as every SDK sends it. Prints one JSON line. */
 #include "wire.h"
 
 #include <errno.h>

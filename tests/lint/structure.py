@@ -30,10 +30,10 @@ LIBRARY_HOME = {
     "microhttpd.h": "http",
 }
 
-COLUMNS_MAX = 100
+COLUMNS_MAX = {".c": 100, ".h": 100, ".py": 120, ".sh": 120}
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
-CODE = {".c", ".h", ".py", ".sh"}
+CODE = set(COLUMNS_MAX)
 TEXT = CODE | {".md", ".yml", ".txt", ""}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
@@ -87,9 +87,9 @@ def check_lines(path, lines):
             yield number, "trailing white space"
         if "\t" in line and not tabs_allowed:
             yield number, "a tab"
-        columns = len(line.removesuffix(" */"))
-        if columns > COLUMNS_MAX and path.suffix in CODE:
-            yield number, f"{columns} columns (at most {COLUMNS_MAX})"
+        columns, columns_max = len(line.removesuffix(" */")), COLUMNS_MAX.get(path.suffix, len(line))
+        if columns > columns_max:
+            yield number, f"{columns} columns (at most {columns_max})"
         if path.suffix in CODE and UNFINISHED.search(line):
             yield number, "unfinished or disabled code"
 
