@@ -26,6 +26,8 @@ void endpoint_header_get_route(struct request *req);
 void endpoint_header_put_route(struct request *req);
 void endpoint_header_patch_route(struct request *req);
 void recover_create_route(struct request *req);
+void stats_get_route(struct request *req);
+void stats_get_attempts_route(struct request *req);
 void replay_missing_route(struct request *req);
 void replay_bulk_route(struct request *req);
 void event_type_list_route(struct request *req);

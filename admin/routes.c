@@ -44,6 +44,9 @@ static const struct route routes[] = {
      "endpoint.replay_missing"},
     {METHOD_POST, ENDPOINT "/bulk-replay", ACCESS_APP, BODY, replay_bulk_route,
      "endpoint.bulk_replay"},
+    {METHOD_GET, ENDPOINT "/stats", ACCESS_READ, 0, stats_get_route, "endpoint.get_stats"},
+    {METHOD_GET, ENDPOINT "/attempt-stats", ACCESS_READ, 0, stats_get_attempts_route,
+     "endpoint.get_attempt_stats"},
 
     {METHOD_GET, API "/event-type", ACCESS_READ_TYPES, 0, event_type_list_route, "event_type.list"},
     {METHOD_POST, API "/event-type", ACCESS_ADMIN, BODY, event_type_create_route,

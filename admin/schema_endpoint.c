@@ -207,3 +207,24 @@ static const struct schema_field bulk_replay_fields[] = {
 };
 const struct schema schema_bulk_replay_in = {
     .kind = SCHEMA_OBJECT, .name = "BulkReplayIn", .fields = bulk_replay_fields};
+
+/* ---- statistics ---- */
+
+static const struct schema_field stats_fields[] = {
+    {"success", &schema_count, SCHEMA_REQUIRED, "Delivered.", "9000"},
+    {"pending", &schema_count, SCHEMA_REQUIRED, "Not tried yet.", "3"},
+    {"sending", &schema_count, SCHEMA_REQUIRED, "Waiting for the next attempt.", "12"},
+    {"fail", &schema_count, SCHEMA_REQUIRED, "Given up.", "1"},
+    {"canceled", &schema_count, SCHEMA_REQUIRED, "Canceled.", "0"},
+    FIELD_END,
+};
+const struct schema schema_endpoint_stats = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointStats", .fields = stats_fields};
+static const struct schema_field attempt_stats_fields[] = {
+    {"success", &schema_count, SCHEMA_REQUIRED, "Answered with 2xx.", "9000"},
+    {"fail", &schema_count, SCHEMA_REQUIRED, "Everything else.", "17"},
+    {"canceled", &schema_count, SCHEMA_REQUIRED, "Always 0.", "0"},
+    FIELD_END,
+};
+const struct schema schema_endpoint_attempt_stats = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointAttemptStats", .fields = attempt_stats_fields};

@@ -106,6 +106,9 @@ static const struct schema_field dead_of_app_query[] = {
 static const struct schema_field dead_of_endpoint_query[] = {PAGE_QUERY(message_iterator),
                                                              DEAD_QUERY, FIELD_END};
 
+static const struct schema_field stats_query[] = {
+    FIELD_MAY("since", schema_time, "From this hour on; 28 days before `until` otherwise."),
+    FIELD_MAY("until", schema_time, "Up to this hour, with it; now otherwise."), FIELD_END};
 static const struct schema task_kind = {.kind = SCHEMA_CHOICE, .choice = task_kind_name};
 static const struct schema task_status = {.kind = SCHEMA_CHOICE, .choice = task_status_name};
 static const struct schema_field task_list_query[] = {
@@ -162,6 +165,12 @@ static const struct operation operations[] = {
      0, NULL, 0},
     {"endpoint.recover", "Sends once more what failed for good since a moment.", &schema_recover_in,
      &schema_task_out, 202, 0, NULL, 0},
+    {"endpoint.get_stats",
+     "Counts an endpoint's messages of a window by what became of them, in whole hours.", NULL,
+     &schema_endpoint_stats, 200, 0, stats_query, 0},
+    {"endpoint.get_attempt_stats",
+     "Counts an endpoint's attempts of a window by how they ended, in whole hours.", NULL,
+     &schema_endpoint_attempt_stats, 200, 0, stats_query, 0},
     {"endpoint.replay_missing", "Sends messages that the endpoint takes and never got.",
      &schema_recover_in, &schema_task_out, 202, 0, NULL, 0},
     {"endpoint.bulk_replay", "Sends messages to the endpoint once more.", &schema_bulk_replay_in,

@@ -52,6 +52,7 @@ extern const struct schema schema_endpoint_headers_in, schema_endpoint_headers_p
     schema_endpoint_headers_out;
 extern const struct schema schema_endpoint_secret_out, schema_endpoint_secret_rotate_in;
 extern const struct schema schema_recover_in, schema_bulk_replay_in;
+extern const struct schema schema_endpoint_stats, schema_endpoint_attempt_stats;
 
 /* schema_message.c */
 extern const struct schema schema_message_in, schema_message_out;

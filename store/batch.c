@@ -8,6 +8,7 @@
  *   - after batch_abort the next batch sees exactly what the last commit left. */
 #include "store/batch.h"
 
+#include "store/stat.h"
 #include "store/task.h"
 
 #include "base/log.h"
@@ -151,6 +152,8 @@ enum err batch_commit(struct batch *b)
 {
     enum err e = write_counters(b);
     if (!e)
+        e = stat_write(b);
+    if (!e)
         e = write_marks(b);
     if (!e)
         e = index_flush(b->s->index, b->txn);
@@ -162,6 +165,7 @@ enum err batch_commit(struct batch *b)
     }
     index_committed(b->s->index);
     settle_counters(b, true);
+    stat_forget(b);
     publish_tally(b);
     tasks_committed(b->tasks, b->s);
     for (unsigned i = 0; i < b->forgotten_count; i++)
@@ -178,6 +182,7 @@ void batch_abort(struct batch *b)
     b->txn = NULL;
     index_aborted(b->s->index);
     settle_counters(b, false);
+    stat_forget(b);
     tasks_aborted(b->tasks);
     while (b->handoffs) {
         struct handoff *h = b->handoffs;

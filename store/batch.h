@@ -11,6 +11,7 @@
 #include "store/internal.h"
 
 struct batch;
+struct stat_change;
 struct tasks;
 
 /* What a configuration operation does to memory after its commit. One in a batch: it ends it. */
@@ -59,6 +60,8 @@ struct batch {
     bool marked;         /* marks changed */
     struct wall soonest; /* of what was given an expiry; WALL_NEVER: nothing */
     struct table_endpoint *dirty;
+    struct map *stats; /* as store/stat.c says: changes of this batch by key, and as a list */
+    struct stat_change *stat_changes;
     struct handoff *handoffs, *last_handoff;
     unsigned due_count, changed_count, forgotten_count;
     struct tally tally;

@@ -140,6 +140,8 @@ enum err store_check(struct store *s, void (*say)(void *context, const char *fin
     if (!e)
         e = check_queues(&c);
     if (!e)
+        e = check_stats(&c);
+    if (!e)
         e = index_check(s->index, c.r->txn, index_finding, &c, &report->index_entries);
     store_read_end(&c.r);
     return e;

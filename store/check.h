@@ -47,4 +47,7 @@ enum err check_messages(struct check *c) MUST_CHECK;
 /* Due rows, dead letters, counters, expiry rows. */
 enum err check_queues(struct check *c) MUST_CHECK;
 
+/* check_stat.c */
+enum err check_stats(struct check *c) MUST_CHECK;
+
 #endif

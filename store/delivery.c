@@ -5,6 +5,8 @@
  *   - the counters of an endpoint are the numbers of its unfinished and of its dead deliveries. */
 #include "store/delivery.h"
 
+#include "store/stat.h"
+
 #include "base/log.h"
 
 #include <assert.h>
@@ -39,6 +41,7 @@ enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpo
 {
     struct treekey key = key_id_number(message, endpoint);
     struct span value;
+    bool damaged = false;
     enum err e = batch_get(b, TREE_DELIVERY, key_span(&key), &value);
     if (e)
         return e;
@@ -47,23 +50,47 @@ enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpo
                   LOG_INT("endpoint", endpoint), LOG_END);
         counter_add(&b->s->stats.corrupt, 1);
         *out = (struct delivery){.state = DELIVERY_SCHEDULED, .created = id_time(message)};
+        damaged = true;
     }
     out->message = *message;
     out->endpoint_number = endpoint;
+    if (damaged)
+        return stat_inexact(b, out);
+    out->counted = (uint8_t)(1 + stat_class_of(out));
     return ERR_OK;
 }
 
-static enum err put_record(struct batch *b, const struct delivery *d, unsigned flags)
+static enum stat_class counted_class(const struct delivery *d)
 {
-    struct treekey key = key_id_number(&d->message, d->endpoint_number);
-    buf_clear(&b->record);
-    record_delivery_encode(d, &b->record);
-    return batch_put(b, TREE_DELIVERY, key_span(&key), flags);
+    return d->counted ? (enum stat_class)(d->counted - 1) : STAT_CLASSES;
 }
 
-enum err delivery_store(struct batch *b, const struct delivery *d)
+static enum err put_record(struct batch *b, struct delivery *d, unsigned flags)
+{
+    struct treekey key = key_id_number(&d->message, d->endpoint_number);
+    enum stat_class class = stat_class_of(d);
+    buf_clear(&b->record);
+    record_delivery_encode(d, &b->record);
+    enum err e = batch_put(b, TREE_DELIVERY, key_span(&key), flags);
+    if (!e)
+        e = stat_move(b, d, counted_class(d), class);
+    d->counted = (uint8_t)(1 + class);
+    return e;
+}
+
+enum err delivery_store(struct batch *b, struct delivery *d)
 {
     return put_record(b, d, 0);
+}
+
+enum err delivery_remove(struct batch *b, const struct id *message, uint32_t endpoint)
+{
+    struct treekey key = key_id_number(message, endpoint);
+    struct delivery d;
+    enum err e = delivery_load(b, message, endpoint, &d);
+    if (!e)
+        e = stat_move(b, &d, counted_class(&d), STAT_CLASSES);
+    return e ? e : batch_del(b, TREE_DELIVERY, key_span(&key));
 }
 
 static enum err put_due(struct batch *b, const struct delivery *d, struct wall due,
@@ -87,7 +114,7 @@ static enum err clear_due(struct batch *b, const struct delivery *d, struct wall
 enum err delivery_create(struct batch *b, const struct message *m, uint32_t endpoint,
                          struct wall due, bool append)
 {
-    const struct delivery d = {
+    struct delivery d = {
         .message = m->id,
         .endpoint_number = endpoint,
         .state = DELIVERY_SCHEDULED,

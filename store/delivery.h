@@ -10,7 +10,10 @@
  * just made: what matters then is that it comes to an end. */
 enum err delivery_load(struct batch *b, const struct id *message, uint32_t endpoint,
                        struct delivery *out) MUST_CHECK;
-enum err delivery_store(struct batch *b, const struct delivery *d) MUST_CHECK;
+enum err delivery_store(struct batch *b, struct delivery *d) MUST_CHECK;
+/* Its message goes: the record, and what the statistics count of it. It is neither unfinished nor
+ * dead. */
+enum err delivery_remove(struct batch *b, const struct id *message, uint32_t endpoint) MUST_CHECK;
 
 /* A new delivery of `m`, due at `due`: its record, due row, index entry and counters. `append`: it
  * is the last of its tree. */

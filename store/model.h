@@ -154,6 +154,7 @@ struct delivery {
     struct wall manual_due;             /* a manual attempt waits; {0}: none */
     struct id last_attempt;             /* zero: never tried */
     uint16_t last_status;
+    uint8_t counted; /* the writer's: 1 + its class in the statistics; 0: in none. Not stored */
 };
 
 /* The class of an attempt's outcome, for people, metrics and policy. On disk: append only. */

@@ -7,6 +7,7 @@
  *   - the endpoint was disabled or deleted: there will be no retry, so the failure ends it.
  * A manual attempt that fails leaves the state as it was. */
 #include "store/operation.h"
+#include "store/stat.h"
 
 static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall expires)
 {
@@ -18,6 +19,9 @@ static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall 
     enum err e = b->record.failed
                      ? ERR_NO_MEMORY
                      : batch_append(b, TREE_ATTEMPT, key_span(&key), buf_view(&b->record));
+    if (e)
+        return e;
+    e = stat_attempt(b, a);
     if (e)
         return e;
     key = key_number_id(a->endpoint_number, &a->id);

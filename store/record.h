@@ -81,6 +81,13 @@ enum err record_answer_decode(struct span in, uint16_t *status, uint8_t body_has
 void record_count_encode(const struct endpoint_counts *c, struct buf *out);
 enum err record_count_decode(struct span in, struct endpoint_counts *out) MUST_CHECK;
 
+struct stat_record {
+    struct endpoint_stats stats;
+    bool inexact; /* a damaged delivery was among what it counts */
+};
+void record_stat_encode(const struct stat_record *s, struct buf *out);
+enum err record_stat_decode(struct span in, struct stat_record *out) MUST_CHECK;
+
 /* Durable work in steps. On disk: append only. */
 enum task_kind {
     TASK_FANOUT,            /* the deliveries of a message that matched very many endpoints */

@@ -185,6 +185,35 @@ enum err record_dead_decode(struct span in, struct dead_record *out)
     return codec_finished(&r);
 }
 
+void record_stat_encode(const struct stat_record *s, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u8(out, s->inexact);
+    for (unsigned i = 0; i < STAT_CLASSES; i++)
+        codec_varint(out, s->stats.deliveries[i]);
+    codec_varint(out, s->stats.succeeded);
+    codec_varint(out, s->stats.failed);
+    codec_end(out, start);
+}
+
+enum err record_stat_decode(struct span in, struct stat_record *out)
+{
+    *out = (struct stat_record){0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->inexact = codec_read_below(&r, 2) != 0;
+    for (unsigned i = 0; i < STAT_CLASSES; i++)
+        out->stats.deliveries[i] = codec_read_varint(&r);
+    out->stats.succeeded = codec_read_varint(&r);
+    out->stats.failed = codec_read_varint(&r);
+    e = codec_finished(&r);
+    if (e)
+        *out = (struct stat_record){0};
+    return e;
+}
+
 void record_count_encode(const struct endpoint_counts *c, struct buf *out)
 {
     size_t start = codec_begin(out);

@@ -7,6 +7,7 @@
  * together, behind all that refers to them. */
 #include "store/operation.h"
 #include "store/renewal.h"
+#include "store/stat.h"
 
 #include "base/log.h"
 
@@ -98,6 +99,16 @@ static enum err end_deliveries(struct batch *b, const struct id *message,
     return ERR_OK;
 }
 
+/* A damaged key names no delivery. */
+static enum err remove_delivery(struct batch *b, const struct id *message,
+                                const struct treekey *row)
+{
+    if (row->len != ID_BYTES + 4)
+        return batch_del(b, TREE_DELIVERY, key_span(row));
+    struct reader r = reader_of(span_skip(key_span(row), ID_BYTES));
+    return delivery_remove(b, message, read_u32(&r));
+}
+
 static enum err remove_deliveries(struct batch *b, const struct id *message, unsigned limit,
                                   bool *done)
 {
@@ -112,7 +123,7 @@ static enum err remove_deliveries(struct batch *b, const struct id *message, uns
         if (!e)
             e = end_delivery(b, message, &row, REASON_MESSAGE_EXPIRED);
         if (!e)
-            e = batch_del(b, TREE_DELIVERY, key_span(&row));
+            e = remove_delivery(b, message, &row);
         if (e)
             return e;
     }
@@ -171,6 +182,11 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
     assert(!e); /* key_expiry_parse knows its length */
     if (kind == EXPIRY_MESSAGE)
         return expire_message(b, &row, key_span(&id), value, limit);
+    if (kind == EXPIRY_STAT) {
+        bool done;
+        e = stat_expire(b, key_span(&id), limit, &done);
+        return e || !done ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
+    }
     e = batch_clear(b, kind == EXPIRY_ANSWER ? TREE_ANSWER : TREE_TASK, key_span(&id));
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
 }

@@ -382,6 +382,18 @@ struct endpoint_counts {
 };
 struct endpoint_counts store_endpoint_counts(struct store *s, uint32_t endpoint);
 
+/* Of one endpoint, for some hours. */
+enum stat_class { STAT_SUCCESS, STAT_PENDING, STAT_FAIL, STAT_SENDING, STAT_CANCELED, STAT_CLASSES };
+struct endpoint_stats {
+    uint64_t deliveries[STAT_CLASSES]; /* by the hour of their message */
+    uint64_t succeeded, failed;        /* attempts, by their own hour */
+};
+/* Adds the hours from that of `since` to that of `until` to *sum. *next: where to continue, with
+ * another snapshot; {0}: all were looked at. */
+enum err store_endpoint_stats(struct store_read *r, uint32_t endpoint, struct wall since,
+                              struct wall until, struct endpoint_stats *sum,
+                              struct wall *next) MUST_CHECK;
+
 /* ---------------------------------------------------------------- care */
 
 struct store_stats {

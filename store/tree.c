@@ -486,8 +486,13 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
     struct reader r = reader_of(key);
     *when = read_moment(&r);
     uint8_t k = read_u8(&r);
-    *kind = k <= EXPIRY_TASK ? (enum expiry_kind)k : EXPIRY_MESSAGE;
+    static const size_t lengths[] = {
+        [EXPIRY_MESSAGE] = ID_BYTES,
+        [EXPIRY_ANSWER] = sizeof((struct idempotency){0}.key),
+        [EXPIRY_TASK] = ID_BYTES,
+        [EXPIRY_STAT] = 4,
+    };
+    *kind = k <= EXPIRY_STAT ? (enum expiry_kind)k : EXPIRY_MESSAGE;
     *what = read_rest(&r);
-    size_t len = k == EXPIRY_ANSWER ? sizeof((struct idempotency){0}.key) : ID_BYTES;
-    return r.failed || k > EXPIRY_TASK || what->len != len ? ERR_CORRUPT : ERR_OK;
+    return r.failed || k > EXPIRY_STAT || what->len != lengths[k] ? ERR_CORRUPT : ERR_OK;
 }

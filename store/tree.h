@@ -30,7 +30,8 @@
     X(ANSWER, "answer")             \
     X(COUNT, "count")               \
     X(TASK, "task")                 \
-    X(TASK_FILTER, "task_filter")
+    X(TASK_FILTER, "task_filter")   \
+    X(STAT, "stat")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
@@ -111,8 +112,8 @@ struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *mess
 enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
                        enum attempt_trigger *trigger) MUST_CHECK;
 
-/* Expiry rows: time | kind | id (message) or idempotency key (answer). On disk: append only. */
-enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK };
+/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics). On disk: append only. */
+enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT };
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what);
 enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,
                           struct span *what) MUST_CHECK;

@@ -1,6 +1,8 @@
 /* `check` finds what is planted, and nothing in a store that is right. */
 #include "tests/store/world.h"
 
+#include "store/stat.h"
+
 #define APP 7
 
 static struct world w;
@@ -32,6 +34,24 @@ static struct message sample_message(struct id id)
         .event_type = SPAN("invoice.paid"),
         .payload = span_of(payload, sizeof payload),
     };
+}
+
+static struct treekey stat_key(void)
+{
+    struct treekey hour = key_number(stat_hour(id_time(&first))), number = key_number(1);
+    memcpy(hour.b + hour.len, number.b, number.len);
+    hour.len += number.len;
+    return hour;
+}
+
+static void put_stats(uint64_t success, uint64_t sending, uint64_t fail)
+{
+    struct stat_record row = {.stats.succeeded = 3};
+    row.stats.deliveries[STAT_SUCCESS] = success;
+    row.stats.deliveries[STAT_SENDING] = sending;
+    row.stats.deliveries[STAT_FAIL] = fail;
+    record_stat_encode(&row, &w.record);
+    world_put(&w, TREE_STAT, stat_key());
 }
 
 /* One application, one endpoint, two messages: the first waits with a manual attempt beside it and
@@ -70,6 +90,7 @@ static int setup(void **state)
     world_attempt(&w, &attempt);
     record_event_type_encode(&type, &w.record);
     world_put(&w, TREE_EVENT_TYPE, key_id_text(&org, type.name));
+    put_stats(0, 1, 1);
     world_commit(&w);
     return 0;
 }
@@ -131,6 +152,7 @@ static void every_missing_row_is_found(void **state)
         {TREE_DEAD, key_number_id(1, &second), false},
         {TREE_EXPIRY, key_expiry((struct wall){WORLD_NOW + WORLD_DAY}, EXPIRY_MESSAGE, id), false},
         {TREE_COUNT, key_number(1), false},
+        {TREE_STAT, stat_key(), false},
         {TREE_ATTEMPT, key_id_id(&first, &attempt), true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -169,6 +191,7 @@ static void every_damaged_record_is_found(void **state)
         {TREE_DUE, due_key()},
         {TREE_DEAD, key_number_id(1, &second)},
         {TREE_COUNT, key_number(1)},
+        {TREE_STAT, stat_key()},
         {TREE_ATTEMPT, key_id_id(&first, &attempt)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -189,9 +212,26 @@ static void rows_that_contradict_each_other_are_found(void **state)
     struct delivery done = {.message = second, .endpoint_number = 1, .state = DELIVERY_DELIVERED};
     record_delivery_encode(&done, &w.record);
     world_put(&w, TREE_DELIVERY, key_id_number(&second, 1));
+    put_stats(1, 1, 0);
     world_commit(&w);
     assert_int_equal(check(&w.s), 1);
     assert_non_null(strstr(findings, "is a dead letter"));
+}
+
+static void statistics_that_do_not_count_what_is_there_are_found(void **state)
+{
+    (void)state;
+    world_begin(&w);
+    put_stats(1, 1, 1);
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "are not those of its deliveries"));
+    struct stat_record row = {.inexact = true};
+    world_begin(&w);
+    record_stat_encode(&row, &w.record);
+    world_put(&w, TREE_STAT, stat_key());
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 0);
 }
 
 static void a_message_without_an_index_entry_is_found_until_it_expires(void **state)
@@ -229,6 +269,7 @@ static void an_expired_message_may_lose_its_payload_unless_it_is_held(void **sta
     world_del(&w, TREE_DUE, due_key());
     world_del(&w, TREE_DUE, key_due(1, (struct wall){WORLD_NOW + 3}, &first, TRIGGER_MANUAL));
     w.counts[1].waiting = 0;
+    put_stats(1, 0, 1);
     world_commit(&w);
     assert_int_equal(check(&w.s), 0);
 }
@@ -241,6 +282,7 @@ int main(void)
         CHECK_TEST(every_missing_row_is_found),
         CHECK_TEST(every_damaged_record_is_found),
         CHECK_TEST(rows_that_contradict_each_other_are_found),
+        CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
         CHECK_TEST(an_expired_message_may_lose_its_payload_unless_it_is_held),
     };

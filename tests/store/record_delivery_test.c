@@ -188,6 +188,25 @@ static void a_counter_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_count);
 }
 
+static enum err decode_stat(struct span in)
+{
+    struct stat_record out;
+    return record_stat_decode(in, &out);
+}
+
+static void statistics_are_written_as_their_golden_file_says(void **state)
+{
+    (void)state;
+    struct stat_record in = {.stats = {{1, 2, 300, 4, 5}, UINT64_C(1) << 33, 7}, .inexact = true};
+    struct stat_record out;
+    record_stat_encode(&in, &encoded);
+    golden_same("stat", &encoded);
+    assert_int_equal(record_stat_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out.stats, &in.stats, sizeof in.stats);
+    assert_true(out.inexact);
+    golden_mutations(&encoded, decode_stat);
+}
+
 int main(void)
 {
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -199,6 +218,7 @@ int main(void)
         RECORD_TEST(an_attempt_can_be_had_without_its_response),
         RECORD_TEST(a_dead_letter_is_written_as_its_golden_file_says),
         RECORD_TEST(a_counter_is_written_as_its_golden_file_says),
+        RECORD_TEST(statistics_are_written_as_their_golden_file_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
