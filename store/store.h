@@ -383,7 +383,14 @@ struct endpoint_counts {
 struct endpoint_counts store_endpoint_counts(struct store *s, uint32_t endpoint);
 
 /* Of one endpoint, for some hours. */
-enum stat_class { STAT_SUCCESS, STAT_PENDING, STAT_FAIL, STAT_SENDING, STAT_CANCELED, STAT_CLASSES };
+enum stat_class {
+    STAT_SUCCESS,
+    STAT_PENDING,
+    STAT_FAIL,
+    STAT_SENDING,
+    STAT_CANCELED,
+    STAT_CLASSES
+};
 struct endpoint_stats {
     uint64_t deliveries[STAT_CLASSES]; /* by the hour of their message */
     uint64_t succeeded, failed;        /* attempts, by their own hour */

@@ -20,7 +20,7 @@
 
 /* Snapshots at once: HTTP threads, dispatchers, backup and check, with room to spare. */
 #define READERS_MAX 510
-#define RESERVE_BYTES (UINT64_C(64) * 1024 * 1024)
+#define RESERVE_BYTES (UINT64_C(16) * 1024 * 1024)
 #define RESERVE_MAP_SHARE 16 /* at most this part of the map */
 #define RESERVE_STEPS 4      /* it is moved on by so many parts at a time */
 /* The index keeps some trees of its own beside those of TREE_LIST. */

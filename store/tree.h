@@ -56,7 +56,7 @@ void env_close(struct env *env);
 /* Syncs a directory and its entry in the one above: what was created in it survives a power cut.
  * ERR_IO, ERR_FULL, logged. */
 enum err env_sync_directory(const char *dir) MUST_CHECK;
-/* Keeps disk blocks allocated past the last page in use (64 MiB, or a sixteenth of a small map), so
+/* Keeps disk blocks allocated past the last page in use (16 MiB, or a sixteenth of a small map), so
  * that what must still be committed on a full disk finds room. Cheap when nothing is to do.
  * ERR_FULL: the disk has none to spare (not logged). A file system that cannot allocate ahead
  * reserves nothing. The writer's thread. */
@@ -112,7 +112,8 @@ struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *mess
 enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
                        enum attempt_trigger *trigger) MUST_CHECK;
 
-/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics). On disk: append only. */
+/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics). On disk: append
+ * only. */
 enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT };
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what);
 enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,

@@ -29,7 +29,7 @@ DEFAULTS = {
     "listen": "127.0.0.1:0",
     "allow-subnets": "127.0.0.0/8",
     "retry-schedule": "10ms,10ms",
-    "map-size": "1g",
+    "map-size": "256m",
     "log-level": "debug",
 }
 
