@@ -109,8 +109,8 @@ void entity_out_event_type(struct json_writer *w, const struct event_type *t, bo
     jw_member_bool(w, "deprecated", t->deprecated);
     jw_member_raw(w, "schemas", content ? t->schemas : span_text(NULL));
     text_or_null(w, "groupName", t->group_name);
-    text_or_null(w, "featureFlag", t->feature_flag);
-    texts_or_null(w, "featureFlags", &t->feature_flag, t->feature_flag.len ? 1 : 0);
+    text_or_null(w, "featureFlag", t->flag_count ? t->flags[0] : span_text(NULL));
+    texts_or_null(w, "featureFlags", t->flags, t->flag_count);
     times(w, t->created, t->updated);
     jw_end_object(w);
 }

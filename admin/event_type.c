@@ -12,11 +12,14 @@ static const struct text_rule group_rule = {
     .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 static const struct text_rule flag_rule = {.min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 
-/* A type behind a feature flag shows only to tokens that carry the flag; ours for one application
- * carry none. */
+/* A type behind feature flags shows only to tokens that carry one of them. */
 static bool visible(const struct request *req, const struct event_type *t)
 {
-    return request_principal(req)->scope != SCOPE_APP || t->feature_flag.len == 0;
+    const struct principal *who = request_principal(req);
+    bool shown = who->scope != SCOPE_APP || t->flag_count == 0;
+    for (unsigned i = 0; i < t->flag_count && !shown; i++)
+        shown = feature_flags_have(&who->flags, t->flags[i]);
+    return shown;
 }
 
 static void read_schemas(struct write *w, bool patch)
@@ -34,15 +37,21 @@ static void read_schemas(struct write *w, bool patch)
             body_refuse(&w->body, "schemas", "every version must be a JSON Schema");
 }
 
-/* One flag is kept: a list of more would be accepted and ignored in part, so it is refused. */
-static void read_flag(struct write *w, bool patch)
+/* The newer SDKs have a list, the older ones its first flag; a list decides. */
+static void read_feature_flags(struct write *w, bool patch)
 {
+    struct event_type *t = &w->event_type;
+    struct span flag = {0}, list[EVENT_TYPE_FLAGS_MAX];
     unsigned count = 0;
-    struct span flag = span_text(NULL);
     enum field one = body_text(&w->body, "featureFlag", &flag_rule, &flag);
-    enum field list = body_texts(&w->body, "featureFlags", &flag_rule, 0, 1, &flag, &count);
-    if (one != FIELD_ABSENT || list != FIELD_ABSENT || !patch)
-        w->event_type.feature_flag = flag;
+    enum field many =
+        body_texts(&w->body, "featureFlags", &flag_rule, 0, EVENT_TYPE_FLAGS_MAX, list, &count);
+    if (patch && one == FIELD_ABSENT && many == FIELD_ABSENT)
+        return;
+    if (many != FIELD_VALUE && one == FIELD_VALUE)
+        list[count++] = flag;
+    memcpy(t->flags, list, count * sizeof *list);
+    t->flag_count = count;
 }
 
 static void read_flags(struct write *w, bool patch)
@@ -78,7 +87,7 @@ static bool read_fields(struct request *req, struct write *w)
     read_flags(w, patch);
     read_schemas(w, patch);
     read_optional(b, "groupName", &group_rule, patch, &t->group_name);
-    read_flag(w, patch);
+    read_feature_flags(w, patch);
     return write_body_good(req, w);
 }
 

@@ -105,12 +105,13 @@ static const struct schema group_name = {.kind = SCHEMA_TEXT,
                                          .example = "\"orders\""};
 static const struct schema flag = {
     .kind = SCHEMA_TEXT,
-    .about = "Shows the type only to application tokens that carry this flag.",
+    .about = "Shows the type only to application tokens that carry one of its flags.",
     .min = 1,
     .max = NAME_MAX_LEN,
     .pattern = "^[a-zA-Z0-9\\-_.]+$",
     .example = "\"beta\""};
-static const struct schema flags = {.kind = SCHEMA_LIST, .max = 1, .item = &flag};
+static const struct schema flags = {
+    .kind = SCHEMA_LIST, .max = EVENT_TYPE_FLAGS_MAX, .unique = true, .item = &flag};
 static const struct schema json_schema = {
     .kind = SCHEMA_EITHER, .item = &schema_object, .other = &schema_boolean};
 static const struct schema schemas = {.kind = SCHEMA_MAP,
@@ -119,13 +120,14 @@ static const struct schema schemas = {.kind = SCHEMA_MAP,
                                       .example = "{\"1\":{\"type\":\"object\"}}"};
 
 /* The fields that creating and replacing share. */
-#define EVENT_TYPE_FIELDS                                                                        \
-    FIELD_MUST("description", schema_description, NULL),                                         \
-        FIELD_MAY_NULL("archived", schema_boolean, NULL),                                        \
-        FIELD_MAY_NULL("deprecated", schema_boolean, NULL),                                      \
-        FIELD_MAY_NULL("schemas", schemas, NULL), FIELD_MAY_NULL("groupName", group_name, NULL), \
-        FIELD_RARE_NULL("featureFlag", flag, NULL),                                              \
-        FIELD_RARE_NULL("featureFlags", flags, "The same as a list of one."), FIELD_END
+#define EVENT_TYPE_FIELDS                                                                         \
+    FIELD_MUST("description", schema_description, NULL),                                          \
+        FIELD_MAY_NULL("archived", schema_boolean, NULL),                                         \
+        FIELD_MAY_NULL("deprecated", schema_boolean, NULL),                                       \
+        FIELD_MAY_NULL("schemas", schemas, NULL), FIELD_MAY_NULL("groupName", group_name, NULL),  \
+        FIELD_RARE_NULL("featureFlag", flag, NULL),                                               \
+        FIELD_RARE_NULL("featureFlags", flags, "The flags; a list decides when both are given."), \
+        FIELD_END
 
 static const struct schema_field event_type_in_fields[] = {
     FIELD_MUST("name", schema_event_type_name, NULL),
@@ -145,7 +147,7 @@ static const struct schema_field event_type_patch_fields[] = {
     FIELD_MAY_NULL("schemas", schemas, NULL),
     FIELD_MAY_NULL("groupName", group_name, NULL),
     FIELD_RARE_NULL("featureFlag", flag, NULL),
-    FIELD_RARE_NULL("featureFlags", flags, "The same as a list of one."),
+    FIELD_RARE_NULL("featureFlags", flags, "The flags; a list decides when both are given."),
     FIELD_END,
 };
 const struct schema schema_event_type_patch = {.kind = SCHEMA_OBJECT,

@@ -28,6 +28,8 @@
 #define ENDPOINT_CHANNELS_MAX 10
 #define ENDPOINT_FILTERS_MAX 256 /* event types in one endpoint's filter */
 #define TAGS_MAX 8
+#define EVENT_TYPE_FLAGS_MAX 16 /* feature flags of an event type */
+#define FEATURE_FLAGS_BYTES 512 /* of a token, with a comma between two */
 #define DESCRIPTION_MAX 4096
 #define METADATA_MAX 4096         /* bytes of JSON */
 #define ENDPOINT_HEADERS_MAX 4096 /* bytes of JSON */

@@ -8,6 +8,7 @@
 #define HTTP_REQUEST_H
 
 #include "base/json_writer.h"
+#include "store/feature_flag.h"
 #include "store/store.h"
 
 struct request;
@@ -18,8 +19,9 @@ enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, 
 struct principal {
     struct id org;
     enum key_scope scope;
-    struct id app;        /* of SCOPE_APP */
-    uint8_t identity[16]; /* of the token, for idempotency */
+    struct id app;              /* of SCOPE_APP */
+    struct feature_flags flags; /* of SCOPE_APP */
+    uint8_t identity[16];       /* of the token, for idempotency */
 };
 
 /* What a route asks of the token. */

@@ -77,7 +77,25 @@ static enum err read_date(struct json_value item, int64_t *seconds)
 struct claims {
     struct span sub, org;
     int64_t expires, not_before; /* seconds; -1: none */
+    struct feature_flags flags;
 };
+
+/* A flag that cannot be kept is not the token's: what is behind it stays hidden. */
+static enum err read_flags(struct json_value list, struct feature_flags *out)
+{
+    if (list.type != JSON_ARRAY)
+        return list.type == JSON_NULL ? ERR_OK : ERR_INVALID;
+    struct json_walk w = json_walk(list);
+    struct span none, name;
+    struct json_value item;
+    enum err e = ERR_OK;
+    while (!e && json_next(&w, &none, &item)) {
+        e = json_plain(item, &name);
+        if (!e)
+            (void)feature_flags_add(out, name);
+    }
+    return e;
+}
 
 static enum err read_claims(struct json_value object, struct claims *out)
 {
@@ -95,6 +113,8 @@ static enum err read_claims(struct json_value object, struct claims *out)
             e = read_date(item, &out->expires);
         else if (span_is(name, "nbf"))
             e = read_date(item, &out->not_before);
+        else if (span_is(name, "feature_flags"))
+            e = read_flags(item, &out->flags);
     }
     return e;
 }
@@ -111,6 +131,7 @@ static enum err check_claims(const struct claims *c, struct wall now, struct pri
         return ERR_OK;
     }
     out->scope = SCOPE_APP;
+    out->flags = c->flags;
     enum err e = id_parse(c->sub, ID_APP, &out->app);
     return e ? e : id_parse(c->org, ID_ORG, &out->org);
 }

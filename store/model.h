@@ -65,8 +65,10 @@ struct event_type {
     struct id org;
     uint64_t version;
     struct wall created, updated;
-    struct span name, description, group_name, feature_flag;
-    struct span schemas; /* JSON object version → schema, raw; empty: null */
+    struct span name, description, group_name;
+    unsigned flag_count;
+    struct span flags[EVENT_TYPE_FLAGS_MAX]; /* none: shown to all; else to tokens with one */
+    struct span schemas;                     /* JSON object version → schema, raw; empty: null */
     bool archived, deprecated;
     void *block;
 };

@@ -257,7 +257,8 @@ void record_event_type_encode(const struct event_type *t, struct buf *out)
     codec_field(out, TYPE_NAME, t->name);
     codec_field(out, TYPE_DESCRIPTION, t->description);
     codec_field(out, TYPE_GROUP, t->group_name);
-    codec_field(out, TYPE_FLAG, t->feature_flag);
+    for (unsigned i = 0; i < t->flag_count; i++)
+        codec_field(out, TYPE_FLAG, t->flags[i]);
     codec_field(out, TYPE_SCHEMAS, t->schemas);
     codec_end(out, start);
 }
@@ -291,7 +292,10 @@ enum err record_event_type_decode(struct span in, struct event_type **out)
             t->group_name = f.value;
             break;
         case TYPE_FLAG:
-            t->feature_flag = f.value;
+            if (t->flag_count < EVENT_TYPE_FLAGS_MAX)
+                t->flags[t->flag_count++] = f.value;
+            else
+                r.failed = true;
             break;
         case TYPE_SCHEMAS:
             t->schemas = f.value;

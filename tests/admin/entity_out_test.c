@@ -103,15 +103,16 @@ static void an_event_type_shows_its_schemas_only_with_content(void **state)
     struct page_of p;
     struct event_type t = {.name = SPAN("user.created"),
                            .schemas = SPAN("{\"1\":{\"type\":\"object\"}}"),
-                           .feature_flag = SPAN("beta"),
+                           .flag_count = 2,
+                           .flags = {SPAN("beta"), SPAN("new")},
                            .created = T0,
                            .updated = T1};
     entity_out_event_type(begin(&p), &t, true);
     expect(&p, "{\"name\":\"user.created\",\"description\":\"\",\"archived\":false,"
                "\"deprecated\":false,\"schemas\":{\"1\":{\"type\":\"object\"}},\"groupName\":null,"
-               "\"featureFlag\":\"beta\",\"featureFlags\":[\"beta\"],\"createdAt\":" TEXT0
+               "\"featureFlag\":\"beta\",\"featureFlags\":[\"beta\",\"new\"],\"createdAt\":" TEXT0
                ",\"updatedAt\":" TEXT1 "}");
-    t.feature_flag = span_text(NULL);
+    t.flag_count = 0;
     entity_out_event_type(begin(&p), &t, false);
     expect(&p, "{\"name\":\"user.created\",\"description\":\"\",\"archived\":false,"
                "\"deprecated\":false,\"schemas\":null,\"groupName\":null,"

@@ -91,6 +91,21 @@ static void a_token_of_an_application_needs_its_organisation(void **state)
 
 #define SUB "\"sub\":\"" ORG "\""
 
+static void a_token_of_an_application_carries_its_flags(void **state)
+{
+    (void)state;
+    struct principal who;
+    const char *claims =
+        "{\"sub\":\"" APP "\",\"org\":\"" ORG "\",\"feature_flags\":[\"beta\",\"a,b\",\"new\"]}";
+    assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_OK);
+    assert_string_equal(who.flags.names, "beta,new");
+    claims = "{\"sub\":\"" APP "\",\"org\":\"" ORG "\",\"feature_flags\":null}";
+    assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_OK);
+    assert_string_equal(who.flags.names, "");
+    claims = "{\"sub\":\"" APP "\",\"org\":\"" ORG "\",\"feature_flags\":[1]}";
+    assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_INVALID);
+}
+
 static void each_broken_rule_makes_no_token(void **state)
 {
     (void)state;
@@ -239,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_of_an_organisation_may_do_everything),
         cmocka_unit_test(a_token_of_an_application_needs_its_organisation),
+        cmocka_unit_test(a_token_of_an_application_carries_its_flags),
         cmocka_unit_test(each_broken_rule_makes_no_token),
         cmocka_unit_test(dates_that_allow_it_are_accepted),
         cmocka_unit_test(changed_text_makes_no_token),

@@ -225,7 +225,8 @@ static void an_event_type_is_written_as_its_golden_file_says(void **state)
         .name = SPAN("invoice.paid"),
         .description = SPAN("An invoice was paid"),
         .group_name = SPAN("invoice"),
-        .feature_flag = SPAN("beta"),
+        .flag_count = 1,
+        .flags = {SPAN("beta")},
         .schemas = SPAN("{\"1\":{}}"),
         .archived = true,
         .deprecated = true,
@@ -241,7 +242,8 @@ static void an_event_type_is_written_as_its_golden_file_says(void **state)
     ASSERT_SPAN(out->name, in.name);
     ASSERT_SPAN(out->description, in.description);
     ASSERT_SPAN(out->group_name, in.group_name);
-    ASSERT_SPAN(out->feature_flag, in.feature_flag);
+    assert_int_equal(out->flag_count, 1);
+    ASSERT_SPAN(out->flags[0], in.flags[0]);
     ASSERT_SPAN(out->schemas, in.schemas);
     assert_true(out->archived);
     assert_true(out->deprecated);
