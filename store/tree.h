@@ -112,8 +112,8 @@ struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *mess
 enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
                        enum attempt_trigger *trigger) MUST_CHECK;
 
-/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics). On disk: append
- * only. */
+/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics).
+ * On disk: append only. */
 enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT };
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what);
 enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,

@@ -355,10 +355,11 @@ static void *curl_main(void *unused)
         while (*last)
             last = &(*last)->next;
         start_work(&waiting);
-        if (timer_ms == 0) {
+        while (timer_ms == 0) {
             timer_ms = -1;
             curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
             finish_work();
+            start_work(&waiting);
         }
     }
     return unused;
