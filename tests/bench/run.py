@@ -98,14 +98,15 @@ class Surehook(Server):
         super().__init__([os.path.join(build, "surehook"), "serve", "--listen", "127.0.0.1:0",
                           "--data", data, "--allow-subnets", "127.0.0.0/8", "--log-level", "warn"])
         self.token = open(os.path.join(data, "admin.key")).read().strip()
-        host, port = self.address.split(":")
-        self.client = http.client.HTTPConnection(host, int(port))
 
     def call(self, method, path, body=None):
-        self.client.request(method, "/api/v1" + path, json.dumps(body) if body is not None else None,
-                            {"Authorization": "Bearer " + self.token})
-        answer = self.client.getresponse()
+        host, port = self.address.split(":")
+        client = http.client.HTTPConnection(host, int(port))
+        client.request(method, "/api/v1" + path, json.dumps(body) if body is not None else None,
+                       {"Authorization": "Bearer " + self.token})
+        answer = client.getresponse()
         text = answer.read()
+        client.close()
         if answer.status >= 300:
             sys.exit(f"{method} {path}: {answer.status} {text}")
         return json.loads(text) if text else None
