@@ -121,8 +121,11 @@ VENV    := .venv/ready
 PYTEST  := SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/pytest -q
 
 # pytest FOLDER RESULT: an exit status other than "passed" and "some failed" is a failure, too.
-pytest = $(PYTEST) -n $(WORKERS) --junitxml=$(2).xml $(1) || [ $$? -eq 1 ] || \
-         echo "not ok - pytest $(1)" >$(2).tap
+# Data directories are in a folder of the run's own: with pytest's shared one, one run may clear
+# what another uses.
+pytest = scratch=$$(mktemp -d) && \
+         { $(PYTEST) -n $(WORKERS) --basetemp=$$scratch/t --junitxml=$(2).xml $(1) || [ $$? -eq 1 ] || \
+           echo "not ok - pytest $(1)" >$(2).tap; }; rm -rf "$$scratch"
 
 $(VENV): tests/api/requirements.txt | $(DEPS)/test
 	python3 -m venv .venv
