@@ -36,10 +36,6 @@ BODIES = {
 }
 
 
-# Tokens of the portal alone; others may ask and are told so with 403.
-PORTAL_ONLY = {"authentication.logout"}
-
-
 class World:
     """An application that has one of everything, and what the owner sees of it."""
 
@@ -135,7 +131,7 @@ def test_whoever_may_use_a_route_can(service, role):
             continue
         world = World(service)
         reply = world.call(route, token_of(service, world, role))
-        if reply.status >= 300 and route.operation not in PORTAL_ONLY:
+        if reply.status >= 300:
             wrong.append((route.method, route.path, reply.status, reply.body[:200]))
     assert wrong == []
 
@@ -204,6 +200,5 @@ def test_the_tables_give_no_role_more_than_it_needs(service):
         if "ingest" in roles:
             assert route.operation in ("message.create", "message.create_batch"), route
         if "app" in roles and route.method != "GET":
-            own = route.path.startswith("/api/v1/app/{app}/")
-            assert own or route.operation in PORTAL_ONLY, route
+            assert route.path.startswith("/api/v1/app/{app}/"), route
         assert "/key" not in route.path or roles == {"admin"}, route
