@@ -97,6 +97,19 @@ static void a_success_before_the_body_was_sent_decides(void **state)
     assert_outcome(&f->store->outcomes[0], ATTEMPT_SUCCESS, OUTCOME_DELIVERED);
 }
 
+static void a_connection_closed_after_each_answer_costs_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+    endpoint_at(f, 1, "/once");
+    go(f);
+    for (unsigned n = 1; n <= 20; n++) {
+        fake_add(f->store, 1, "{}", (struct wall){0});
+        fake_wait_outcomes(f->store, n);
+        assert_outcome(&f->store->outcomes[n - 1], ATTEMPT_SUCCESS, OUTCOME_DELIVERED);
+    }
+    assert_int_equal(f->receiver.requests, 20);
+}
+
 static void the_answer_to_a_gone_delivery_stops_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -208,6 +221,7 @@ int main(void)
         TEST(a_body_that_is_cut_off_does_not_change_the_verdict),
         TEST(a_refusal_before_the_body_was_sent_decides),
         TEST(a_success_before_the_body_was_sent_decides),
+        TEST(a_connection_closed_after_each_answer_costs_no_attempt),
         TEST(the_answer_to_a_gone_delivery_stops_nobody),
         TEST(an_expunged_message_dies_unsent),
         TEST(a_message_expunged_while_it_waits_in_memory_dies_unsent),

@@ -113,7 +113,7 @@ static inline bool receiver_answer(int fd, const char *path)
         return receiver_send(fd, "HTTP/1.1 302 Found\r\nlocation: /status/200\r\n"
                                  "content-length: 0\r\n\r\n");
     if (strncmp(path, "/once", 5) == 0)
-        receiver_send(fd, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        receiver_send(fd, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     else if (strncmp(path, "/hang", 5) == 0)
         recv(fd, text, 1, 0);
     else
