@@ -9,6 +9,7 @@
 struct admin_settings {
     bool endpoint_https_only;
     enum key_kind default_signature;
+    const char *portal_url; /* of the page that portal tokens are for; empty: /portal here */
 };
 struct admin;
 

@@ -1,5 +1,7 @@
 /* Applications. POST, PUT and PATCH read the same fields; they differ in what an absent field
  * means: nothing for PATCH, the default for the others. */
+#include "admin/app.h"
+
 #include "admin/context.h"
 #include "admin/entity_out.h"
 #include "admin/field.h"
@@ -14,14 +16,8 @@ static const struct text_rule uid_rule = {
 
 static const char uid_taken[] = "An application with this uid exists";
 
-/* Merges the body into w->app, which holds the present state (zero for a new one). */
-static bool read_fields(struct request *req, struct write *w, struct span path)
+static void read_members(struct body *b, struct app *a, bool patch, struct span path)
 {
-    struct body *b = &w->body;
-    struct app *a = &w->app;
-    bool patch = request_method(req) == METHOD_PATCH;
-    write_open_body(req, w, false);
-
     enum field name = body_text(b, "name", &name_rule, &a->name);
     if (!patch)
         body_require(b, "name", name);
@@ -30,6 +26,13 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     if (field_metadata(b, &a->metadata) != FIELD_VALUE && !patch)
         a->metadata = span_text(NULL);
     field_refuse_rates(b);
+}
+
+/* Merges the body into w->app, which holds the present state (zero for a new one). */
+static bool read_fields(struct request *req, struct write *w, struct span path)
+{
+    write_open_body(req, w, false);
+    read_members(&w->body, &w->app, request_method(req) == METHOD_PATCH, path);
     return write_body_good(req, w);
 }
 
@@ -39,6 +42,20 @@ static void begin_new(struct request *req, struct write *w)
     w->app.id = id_fresh(now);
     w->app.org = request_principal(req)->org;
     w->app.created = now;
+}
+
+enum field app_read_described(struct request *req, struct write *w, struct span path)
+{
+    struct json_value object;
+    enum field state = body_object(&w->body, "application", ADMIN_BODY_MAX, &object);
+    if (state != FIELD_VALUE)
+        return state;
+    begin_new(req, w);
+    w->app.updated = w->app.created;
+    body_open(&w->described, object.raw, false);
+    read_members(&w->described, &w->app, false, path);
+    body_adopt(&w->body, "application", &w->described);
+    return state;
 }
 
 static bool submit_put(struct write *w, unsigned status)

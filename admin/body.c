@@ -124,6 +124,25 @@ void body_refuse(struct body *b, const char *field, const char *message)
     refuse(b, field, message, TYPE_VALUE);
 }
 
+void body_adopt(struct body *b, const char *name, const struct body *inner)
+{
+    if (b->result != ERR_OK)
+        return;
+    b->result = inner->result;
+    if (inner->result != ERR_INVALID)
+        return;
+    struct buf field;
+    buf_init(&field, 2 * BODY_FIELD_MAX + 2);
+    buf_printf(&field, "%s%s%s", name, inner->field[0] ? "." : "", inner->field);
+    size_t len = field.len < BODY_FIELD_MAX ? field.len : BODY_FIELD_MAX;
+    if (len)
+        memcpy(b->field, field.ptr, len);
+    b->field[len] = '\0';
+    buf_free(&field);
+    memcpy(b->message, inner->message, sizeof b->message);
+    b->type = inner->type;
+}
+
 void body_require(struct body *b, const char *field, enum field state)
 {
     if (state == FIELD_ABSENT)

@@ -39,6 +39,8 @@ void body_close(struct body *b);
 
 /* Records a broken rule unless one was recorded before. `message` is copied. */
 void body_refuse(struct body *b, const char *field, const char *message);
+/* Records what broke in `inner`, which is the body's member `name`. */
+void body_adopt(struct body *b, const char *name, const struct body *inner);
 /* The field must have a value. */
 void body_require(struct body *b, const char *field, enum field state);
 /* Null is no value of this field. */

@@ -10,7 +10,6 @@
 
 static const struct text_rule group_rule = {
     .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
-static const struct text_rule flag_rule = {.min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 
 /* A type behind feature flags shows only to tokens that carry one of them. */
 static bool visible(const struct request *req, const struct event_type *t)
@@ -43,9 +42,9 @@ static void read_feature_flags(struct write *w, bool patch)
     struct event_type *t = &w->event_type;
     struct span flag = {0}, list[EVENT_TYPE_FLAGS_MAX];
     unsigned count = 0;
-    enum field one = body_text(&w->body, "featureFlag", &flag_rule, &flag);
+    enum field one = body_text(&w->body, "featureFlag", &field_feature_flag, &flag);
     enum field many =
-        body_texts(&w->body, "featureFlags", &flag_rule, 0, EVENT_TYPE_FLAGS_MAX, list, &count);
+        body_texts(&w->body, "featureFlags", &field_feature_flag, 0, EVENT_TYPE_FLAGS_MAX, list, &count);
     if (patch && one == FIELD_ABSENT && many == FIELD_ABSENT)
         return;
     if (many != FIELD_VALUE && one == FIELD_VALUE)

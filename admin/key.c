@@ -14,20 +14,25 @@
 static const char *const scope_names[] = {
     [SCOPE_ADMIN] = "admin", [SCOPE_INGEST] = "ingest", [SCOPE_READ] = "read", [SCOPE_APP] = "app"};
 
-void key_token_make(char token[KEY_TOKEN_LEN + 1], uint8_t hash[SHA256_BYTES])
+void key_secret_make(char secret[KEY_SECRET_LEN + 1])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t secret[33] = {0};
-    rand_bytes(secret, 32);
-    memcpy(token, "sh_", 3);
-    char *at = token + 3;
-    for (size_t i = 0; i < sizeof secret; i += 3) {
-        uint32_t bits = (uint32_t)secret[i] << 16 | (uint32_t)secret[i + 1] << 8 | secret[i + 2];
-        for (int shift = 18; shift >= 0 && at < token + KEY_TOKEN_LEN; shift -= 6)
+    uint8_t bytes[33] = {0};
+    char *at = secret;
+    rand_bytes(bytes, 32);
+    for (size_t i = 0; i < sizeof bytes; i += 3) {
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+        for (int shift = 18; shift >= 0 && at < secret + KEY_SECRET_LEN; shift -= 6)
             *at++ = digits[bits >> shift & 63];
     }
     *at = '\0';
-    assert(at == token + KEY_TOKEN_LEN);
+    assert(at == secret + KEY_SECRET_LEN);
+}
+
+void key_token_make(char token[KEY_TOKEN_LEN + 1], uint8_t hash[SHA256_BYTES])
+{
+    memcpy(token, "sh_", 3);
+    key_secret_make(token + 3);
     hash_sha256(span_of(token, KEY_TOKEN_LEN), hash);
 }
 

@@ -7,6 +7,9 @@
 
 #define KEY_TOKEN_LEN 46 /* "sh_" and 43 characters of base64url: 32 random bytes */
 
+/* 32 random bytes as base64url, with a NUL. */
+#define KEY_SECRET_LEN 43
+void key_secret_make(char secret[KEY_SECRET_LEN + 1]);
 /* A fresh token, with its NUL, and the hash under which it is stored. Shown once: nobody keeps
  * it. */
 void key_token_make(char token[KEY_TOKEN_LEN + 1], uint8_t hash[SHA256_BYTES]);

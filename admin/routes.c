@@ -1,8 +1,8 @@
 /* Every admin route: its method, its path, who may use it, how long its body may be, and who
  * answers.
  *
- * Who: an application token does everything on its own application's endpoints (ACCESS_APP) and
- * reads what belongs to it (ACCESS_READ); it sees no secret of the organisation. A read token never
+ * Who: an application token does everything on its own application's endpoints (ACCESS_APP…), if it
+ * has the capability, and reads what belongs to it (ACCESS_READ); it sees no secret of the organisation. A read token never
  * sees a signing secret. Metrics and health name no tenant and are open, for probes and
  * scrapers. */
 #include "admin/handlers.h"
@@ -29,9 +29,9 @@ static const struct route routes[] = {
     {METHOD_PUT, ENDPOINT, ACCESS_APP, BODY, endpoint_put_route, "endpoint.update"},
     {METHOD_PATCH, ENDPOINT, ACCESS_APP, BODY, endpoint_patch_route, "endpoint.patch"},
     {METHOD_DELETE, ENDPOINT, ACCESS_APP, 0, endpoint_delete_route, "endpoint.delete"},
-    {METHOD_GET, ENDPOINT "/secret", ACCESS_APP, 0, endpoint_secret_get_route,
+    {METHOD_GET, ENDPOINT "/secret", ACCESS_APP_SECRET_VIEW, 0, endpoint_secret_get_route,
      "endpoint.get_secret"},
-    {METHOD_POST, ENDPOINT "/secret/rotate", ACCESS_APP, BODY, endpoint_secret_rotate_route,
+    {METHOD_POST, ENDPOINT "/secret/rotate", ACCESS_APP_SECRET, BODY, endpoint_secret_rotate_route,
      "endpoint.rotate_secret"},
     {METHOD_GET, ENDPOINT "/headers", ACCESS_READ, 0, endpoint_header_get_route,
      "endpoint.get_headers"},
@@ -39,10 +39,11 @@ static const struct route routes[] = {
      "endpoint.update_headers"},
     {METHOD_PATCH, ENDPOINT "/headers", ACCESS_APP, BODY, endpoint_header_patch_route,
      "endpoint.patch_headers"},
-    {METHOD_POST, ENDPOINT "/recover", ACCESS_APP, BODY, recover_create_route, "endpoint.recover"},
-    {METHOD_POST, ENDPOINT "/replay-missing", ACCESS_APP, BODY, replay_missing_route,
+    {METHOD_POST, ENDPOINT "/recover", ACCESS_APP_ATTEMPT, BODY, recover_create_route,
+     "endpoint.recover"},
+    {METHOD_POST, ENDPOINT "/replay-missing", ACCESS_APP_ATTEMPT, BODY, replay_missing_route,
      "endpoint.replay_missing"},
-    {METHOD_POST, ENDPOINT "/bulk-replay", ACCESS_APP, BODY, replay_bulk_route,
+    {METHOD_POST, ENDPOINT "/bulk-replay", ACCESS_APP_ATTEMPT, BODY, replay_bulk_route,
      "endpoint.bulk_replay"},
     {METHOD_GET, ENDPOINT "/stats", ACCESS_READ, 0, stats_get_route, "endpoint.get_stats"},
     {METHOD_GET, ENDPOINT "/attempt-stats", ACCESS_READ, 0, stats_get_attempts_route,
@@ -77,31 +78,40 @@ static const struct route routes[] = {
      "message_attempt.list_attempted_destinations"},
     {METHOD_GET, MESSAGE "/endpoint/{endpoint}", ACCESS_READ, 0, attempt_delivery_get_route,
      "delivery.get"},
-    {METHOD_POST, MESSAGE "/endpoint/{endpoint}/resend", ACCESS_APP, BODY, resend_create_route,
-     "message_attempt.resend"},
+    {METHOD_POST, MESSAGE "/endpoint/{endpoint}/resend", ACCESS_APP_ATTEMPT, BODY,
+     resend_create_route, "message_attempt.resend"},
 
     {METHOD_GET, APP "/dead-letter", ACCESS_READ, 0, dead_letter_list_of_app_route,
      "dead_letter.list_by_application"},
-    {METHOD_POST, APP "/dead-letter/replay", ACCESS_APP, BODY, dead_letter_replay_app_route,
+    {METHOD_POST, APP "/dead-letter/replay", ACCESS_APP_ATTEMPT, BODY, dead_letter_replay_app_route,
      "dead_letter.replay_application"},
     {METHOD_POST, APP "/dead-letter/purge", ACCESS_APP, BODY, dead_letter_purge_app_route,
      "dead_letter.purge_application"},
     {METHOD_GET, ENDPOINT "/dead-letter", ACCESS_READ, 0, dead_letter_list_of_endpoint_route,
      "dead_letter.list_by_endpoint"},
-    {METHOD_POST, ENDPOINT "/dead-letter/replay", ACCESS_APP, BODY,
+    {METHOD_POST, ENDPOINT "/dead-letter/replay", ACCESS_APP_ATTEMPT, BODY,
      dead_letter_replay_endpoint_route, "dead_letter.replay_endpoint"},
     {METHOD_POST, ENDPOINT "/dead-letter/purge", ACCESS_APP, BODY, dead_letter_purge_endpoint_route,
      "dead_letter.purge_endpoint"},
     {METHOD_GET, ENDPOINT "/dead-letter/{msg}", ACCESS_READ, 0, dead_letter_get_route,
      "dead_letter.get"},
-    {METHOD_POST, ENDPOINT "/dead-letter/{msg}/replay", ACCESS_APP, BODY, dead_letter_replay_route,
-     "dead_letter.replay"},
+    {METHOD_POST, ENDPOINT "/dead-letter/{msg}/replay", ACCESS_APP_ATTEMPT, BODY,
+     dead_letter_replay_route, "dead_letter.replay"},
     {METHOD_DELETE, ENDPOINT "/dead-letter/{msg}", ACCESS_APP, 0, dead_letter_discard_route,
      "dead_letter.discard"},
 
     {METHOD_GET, API "/background-task", ACCESS_READ, 0, task_list_route, "background_task.list"},
     {METHOD_GET, API "/background-task/{task}", ACCESS_READ, 0, task_get_route,
      "background_task.get"},
+
+    {METHOD_POST, API "/auth/app-portal-access/{app}", ACCESS_ADMIN, BODY, portal_access_route,
+     "authentication.app_portal_access"},
+    {METHOD_POST, API "/auth/dashboard-access/{app}", ACCESS_ADMIN, BODY, portal_access_route,
+     "authentication.dashboard_access"},
+    {METHOD_POST, API "/auth/logout", ACCESS_APP_ANY, BODY, portal_logout_route,
+     "authentication.logout"},
+    {METHOD_POST, API "/auth/app/{app}/expire-all", ACCESS_ADMIN, BODY, portal_expire_route,
+     "authentication.expire_all"},
 
     {METHOD_GET, API "/key", ACCESS_ADMIN, 0, key_list_route, "key.list"},
     {METHOD_POST, API "/key", ACCESS_ADMIN, BODY, key_create_route, "key.create"},

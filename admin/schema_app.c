@@ -2,6 +2,7 @@
 #include "admin/schemas.h"
 
 #include "admin/key.h"
+#include "admin/portal.h"
 #include "base/bounds.h"
 
 /* ---- applications ---- */
@@ -197,3 +198,59 @@ static const struct schema_field task_out_fields[] = {
 };
 const struct schema schema_task_out = {
     .kind = SCHEMA_OBJECT, .name = "BackgroundTaskOut", .fields = task_out_fields};
+
+/* ---- the application portal ---- */
+
+static const struct schema capability = {
+    .kind = SCHEMA_CHOICE, .name = "AppPortalCapability", .choice = portal_capability_name};
+static const struct schema capabilities = {.kind = SCHEMA_LIST,
+                                           .about = "With `ViewBase`; null: all of them.",
+                                           .min = 1,
+                                           .max = 6,
+                                           .item = &capability,
+                                           .example = "[\"ViewBase\",\"CreateAttempts\"]"};
+static const struct schema token_flags = {
+    .kind = SCHEMA_LIST, .max = ENDPOINT_FILTERS_MAX, .item = &flag, .example = "[\"beta\"]"};
+static const struct schema token_expiry = {.kind = SCHEMA_INTEGER,
+                                           .about = "Seconds that the token lives; 7 days unless "
+                                                    "said otherwise.",
+                                           .min = 3600,
+                                           .max = 7 * 86400,
+                                           .example = "3600"};
+static const struct schema session_id = {
+    .kind = SCHEMA_TEXT, .min = 1, .max = NAME_MAX_LEN, .example = "\"user-17\""};
+static const struct schema_field portal_access_fields[] = {
+    {"application", &schema_app_in, SCHEMA_NULLABLE | SCHEMA_RARE,
+     "Made when the application of the path does not exist.", NULL},
+    FIELD_MAY_NULL("readOnly", schema_boolean, "true leaves `ViewBase` alone."),
+    FIELD_MAY_NULL("capabilities", capabilities, NULL),
+    FIELD_MAY_NULL("featureFlags", token_flags, "Shows the event types behind them."),
+    FIELD_MAY_NULL("expiry", token_expiry, NULL),
+    FIELD_MAY_NULL("sessionId", session_id, "For ending the tokens of one session."),
+    FIELD_END,
+};
+const struct schema schema_portal_access_in = {
+    .kind = SCHEMA_OBJECT, .name = "AppPortalAccessIn", .fields = portal_access_fields};
+static const struct schema_field portal_out_fields[] = {
+    {"url", &schema_text, SCHEMA_REQUIRED, "The portal, with the token in it.",
+     "\"https://portal.example.com/#key=e30=\""},
+    {"token", &schema_text, SCHEMA_REQUIRED, "Shown this once.",
+     "\"shp_2bjkzYgDPCTwDCZ1nQbWSUqqYVy_q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA\""},
+    FIELD_END,
+};
+const struct schema schema_portal_access_out = {
+    .kind = SCHEMA_OBJECT, .name = "AppPortalAccessOut", .fields = portal_out_fields};
+static const struct schema expire_after = {.kind = SCHEMA_INTEGER,
+                                           .about = "Seconds until they end; 0 unless said "
+                                                    "otherwise.",
+                                           .max = 7 * 86400,
+                                           .example = "0"};
+static const struct schema session_ids = {
+    .kind = SCHEMA_LIST, .max = PORTAL_SESSIONS_MAX, .item = &session_id};
+static const struct schema_field portal_expire_fields[] = {
+    FIELD_MAY_NULL("expiry", expire_after, NULL),
+    FIELD_MAY_NULL("sessionIds", session_ids, "Only tokens of these sessions."),
+    FIELD_END,
+};
+const struct schema schema_portal_expire_in = {
+    .kind = SCHEMA_OBJECT, .name = "ApplicationTokenExpireIn", .fields = portal_expire_fields};

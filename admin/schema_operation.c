@@ -235,6 +235,15 @@ static const struct operation operations[] = {
      task_list_query, OPERATION_PAGE},
     {"background_task.get", "Shows how far a task is.", NULL, &schema_task_out, 200, 0, NULL, 0},
 
+    {"authentication.app_portal_access", "Makes a token for the portal of an application.",
+     &schema_portal_access_in, &schema_portal_access_out, 200, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"authentication.dashboard_access", "The same under its older name.", &schema_portal_access_in,
+     &schema_portal_access_out, 200, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"authentication.logout", "Ends the portal token that it comes with.", &schema_empty, NULL, 204,
+     0, NULL, OPERATION_BODY_OPTIONAL},
+    {"authentication.expire_all", "Ends portal tokens of an application.", &schema_portal_expire_in,
+     NULL, 204, 0, NULL, OPERATION_BODY_OPTIONAL},
+
     {"key.list", "Lists the organisation's keys, without their tokens.", NULL, &schema_key_out, 200,
      0, NULL, OPERATION_PAGE},
     {"key.create", "Makes a key and shows its token, this once.", &schema_key_in, &schema_key_out,

@@ -46,6 +46,9 @@ extern const struct schema schema_event_type_in, schema_event_type_update, schem
     schema_event_type_out;
 extern const struct schema schema_task_out;
 
+extern const struct schema schema_portal_access_in, schema_portal_access_out,
+    schema_portal_expire_in;
+
 /* schema_endpoint.c */
 extern const struct schema schema_endpoint_in, schema_endpoint_patch, schema_endpoint_out;
 extern const struct schema schema_endpoint_headers_in, schema_endpoint_headers_patch,

@@ -8,6 +8,7 @@
 static void release(struct write *w)
 {
     body_close(&w->body);
+    body_close(&w->described);
     lookup_release(&w->found);
     if (w->replaced)
         event_type_free(&w->replaced);
@@ -69,7 +70,7 @@ static void run(struct request *req, struct write *w)
         return;
     }
     lookup_unpin(&w->found);
-    if (request_method(req) == METHOD_POST)
+    if (request_method(req) == METHOD_POST && !w->anew)
         request_idempotency(req, &w->op.idempotency);
     request_submit(req, &w->op, committed, refused);
 }

@@ -30,8 +30,11 @@ struct write {
         struct recover_op recover_op;
         struct replay_op replay_op;
         struct expunge_op expunge_op;
+        struct portal_op portal_op;
+        struct portal_end_op portal_end_op;
     };
     struct body body;
+    struct body described; /* an entity inside the body */
     struct lookup found;
     union { /* the entity that the operation stores */
         struct app app;
@@ -43,6 +46,9 @@ struct write {
     struct id ids[PAGE_MAX];
     struct buf url;                /* the normalised form */
     char token[KEY_TOKEN_LEN + 1]; /* of a new key */
+    char portal_token[ID_MAX + 1 + KEY_SECRET_LEN + 1];
+    uint8_t hash[SHA256_BYTES]; /* of the request's token */
+    bool anew;                  /* a repeated request is done again: its answer is not stored */
 
     const char *conflict; /* what ERR_CONFLICT means here; NULL: the store's words */
     /* Answers ERR_CONFLICT itself when not NULL (get_if_exists). */

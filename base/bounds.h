@@ -29,6 +29,8 @@
 #define ENDPOINT_FILTERS_MAX 256 /* event types in one endpoint's filter */
 #define TAGS_MAX 8
 #define EVENT_TYPE_FLAGS_MAX 16 /* feature flags of an event type */
+#define PORTAL_TOKENS_MAX 1000  /* live ones of an application; one more ends the oldest */
+#define PORTAL_SESSIONS_MAX 100 /* named in one request */
 #define FEATURE_FLAGS_BYTES 512 /* of a token, with a comma between two */
 #define DESCRIPTION_MAX 4096
 #define METADATA_MAX 4096         /* bytes of JSON */

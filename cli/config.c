@@ -135,6 +135,11 @@ const struct option config_options[] = {
      .fallback = "hmac",
      .choices = signature_choices,
      .help = "Kind of the secret that is made for an endpoint created without one."},
+    {.name = "portal-url",
+     .type = OPTION_TEXT,
+     .offset = AT(admin.portal_url),
+     .help = "Page that answers of app-portal-access lead to, with the token behind `#key=`; "
+             "without it /portal of the address that was asked."},
     {.name = "main-secret",
      .type = OPTION_TEXT,
      .offset = AT(store.main_secret),

@@ -21,6 +21,8 @@ struct principal {
     enum key_scope scope;
     struct id app;              /* of SCOPE_APP */
     struct feature_flags flags; /* of SCOPE_APP */
+    unsigned withheld;          /* bits of enum capability that it lacks, of SCOPE_APP */
+    bool portal;                /* a token of the application portal */
     uint8_t identity[16];       /* of the token, for idempotency */
 };
 
@@ -29,10 +31,14 @@ enum access {
     ACCESS_PUBLIC, /* no token */
     ACCESS_READ,   /* admin, read; an application token on its own application */
     ACCESS_INGEST, /* admin, ingest */
-    ACCESS_APP,    /* admin; an application token on its own application: everything on endpoints */
-    ACCESS_ADMIN,  /* admin only */
-    ACCESS_READ_ORG,   /* admin, read: not application tokens */
-    ACCESS_READ_TYPES, /* admin, read, any application token */
+    ACCESS_APP,    /* admin; an application token on its own application, with the capability … */
+    ACCESS_APP_SECRET_VIEW, /* … to see signing secrets, where ACCESS_APP is to manage endpoints, */
+    ACCESS_APP_SECRET,      /* … to change them, */
+    ACCESS_APP_ATTEMPT,     /* … to have attempts made, … */
+    ACCESS_APP_ANY,         /* … or with any */
+    ACCESS_ADMIN,           /* admin only */
+    ACCESS_READ_ORG,        /* admin, read: not application tokens */
+    ACCESS_READ_TYPES,      /* admin, read, any application token */
 };
 
 struct route {

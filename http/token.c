@@ -164,6 +164,29 @@ enum err token_jwt(struct span secret, struct span token, struct wall now, struc
     return e;
 }
 
+bool token_portal_app(struct span token, struct id *app)
+{
+    size_t head = strlen(TOKEN_PORTAL) + ID_TEXT;
+    return token.len > head && !id_parse(span_of(token.ptr, head), TOKEN_PORTAL, app);
+}
+
+static enum err portal_principal(struct store *store, const struct id *app,
+                                 const uint8_t hash[SHA256_BYTES], struct wall now,
+                                 struct principal *out)
+{
+    struct portal_token t;
+    enum err e = store_portal_find(store, app, hash, now, &t);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_INVALID : e;
+    out->org = t.org;
+    out->scope = SCOPE_APP;
+    out->app = t.app;
+    out->flags = t.flags;
+    out->withheld = CAPABILITY_ALL & ~t.capabilities;
+    out->portal = true;
+    return ERR_OK;
+}
+
 enum err token_principal(struct store *store, struct span jwt_secret, struct span token,
                          struct wall now, struct principal *out)
 {
@@ -172,8 +195,13 @@ enum err token_principal(struct store *store, struct span jwt_secret, struct spa
     uint8_t hash[SHA256_BYTES];
     hash_sha256(token, hash);
     struct api_key key;
+    struct id app;
     memset(out, 0, sizeof *out);
-    if (!store_key_find(store, hash, &key)) {
+    if (token_portal_app(token, &app)) {
+        enum err e = portal_principal(store, &app, hash, now, out);
+        if (e)
+            return e;
+    } else if (!store_key_find(store, hash, &key)) {
         out->org = key.org;
         out->scope = key.scope;
         out->app = key.app;
@@ -202,11 +230,33 @@ static bool serves(enum access access, enum key_scope scope)
         [ACCESS_READ] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ | 1u << SCOPE_APP,
         [ACCESS_INGEST] = 1u << SCOPE_ADMIN | 1u << SCOPE_INGEST,
         [ACCESS_APP] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_APP_SECRET_VIEW] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_APP_SECRET] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_APP_ATTEMPT] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_APP_ANY] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
         [ACCESS_ADMIN] = 1u << SCOPE_ADMIN,
         [ACCESS_READ_ORG] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ,
         [ACCESS_READ_TYPES] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ | 1u << SCOPE_APP,
     };
     return scopes[access] & 1u << scope;
+}
+
+/* Any of these capabilities opens the route to an application's token. */
+static bool is_capable(enum access access, const struct principal *who)
+{
+    static const unsigned capabilities[] = {
+        [ACCESS_READ] = CAPABILITY_VIEW_BASE,
+        [ACCESS_READ_TYPES] = CAPABILITY_VIEW_BASE,
+        [ACCESS_APP] = CAPABILITY_MANAGE_ENDPOINT,
+        [ACCESS_APP_SECRET_VIEW] = CAPABILITY_VIEW_ENDPOINT_SECRET |
+                                   CAPABILITY_MANAGE_ENDPOINT_SECRET | CAPABILITY_MANAGE_ENDPOINT,
+        [ACCESS_APP_SECRET] = CAPABILITY_MANAGE_ENDPOINT_SECRET | CAPABILITY_MANAGE_ENDPOINT,
+        [ACCESS_APP_ATTEMPT] = CAPABILITY_CREATE_ATTEMPTS,
+        [ACCESS_APP_ANY] = CAPABILITY_ALL,
+    };
+    if (who->scope != SCOPE_APP || access == ACCESS_PUBLIC)
+        return true;
+    return (capabilities[access] & ~who->withheld) != 0;
 }
 
 enum err token_allows(enum access access, const struct principal *who, struct span app)
@@ -216,5 +266,5 @@ enum err token_allows(enum access access, const struct principal *who, struct sp
     if (who->scope == SCOPE_APP && app.ptr && !id_parse(app, ID_APP, &id) &&
         id_cmp(&id, &who->app) != 0)
         return ERR_NOT_FOUND;
-    return serves(access, who->scope) ? ERR_OK : ERR_INVALID;
+    return serves(access, who->scope) && is_capable(access, who) ? ERR_OK : ERR_INVALID;
 }

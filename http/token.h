@@ -16,6 +16,11 @@ enum err token_principal(struct store *store, struct span jwt_secret, struct spa
 enum err token_jwt(struct span secret, struct span token, struct wall now,
                    struct principal *out) MUST_CHECK;
 
+/* Tokens of the application portal name their application: TOKEN_PORTAL, its id's 27 characters,
+ * and a secret. False for any other token. */
+#define TOKEN_PORTAL "shp_"
+bool token_portal_app(struct span token, struct id *app);
+
 /* The token in "Bearer TOKEN"; false for any other form. */
 bool token_of_header(struct span authorization, struct span *token);
 

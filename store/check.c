@@ -94,6 +94,20 @@ static enum err check_tasks(struct check *c)
     return e;
 }
 
+static enum err check_portal(struct check *c)
+{
+    struct check_walk w;
+    enum err e = check_open(c, TREE_PORTAL, &w);
+    while (!e && w.more) {
+        struct portal_token t;
+        if (w.key.len != ID_BYTES + sizeof t.hash || record_portal_decode(w.value, &t))
+            check_say(c, "a portal token does not decode");
+        e = check_next(&w);
+    }
+    check_close(&w);
+    return e;
+}
+
 static enum err check_task_filters(struct check *c)
 {
     struct check_walk w;
@@ -133,6 +147,8 @@ enum err store_check(struct store *s, void (*say)(void *context, const char *fin
         e = check_tasks(&c);
     if (!e)
         e = check_task_filters(&c);
+    if (!e)
+        e = check_portal(&c);
     if (!e)
         e = check_entities(&c);
     if (!e)

@@ -8,6 +8,7 @@
 
 #include "base/bounds.h"
 #include "base/id.h"
+#include "store/feature_flag.h"
 
 #include <stdatomic.h>
 
@@ -84,6 +85,27 @@ struct api_key {
     struct id app;                /* of SCOPE_APP */
     struct wall created, expires; /* expires {0}: never */
     char name[64];
+};
+
+/* What a token of one application may do beyond nothing. On disk: append only. */
+enum capability {
+    CAPABILITY_VIEW_BASE = 1,
+    CAPABILITY_VIEW_ENDPOINT_SECRET = 2,
+    CAPABILITY_MANAGE_ENDPOINT_SECRET = 4,
+    CAPABILITY_MANAGE_TRANSFORMATIONS = 8,
+    CAPABILITY_CREATE_ATTEMPTS = 16,
+    CAPABILITY_MANAGE_ENDPOINT = 32,
+    CAPABILITY_ALL = 63
+};
+
+/* A token of the application portal. */
+struct portal_token {
+    struct id org, app;
+    uint8_t hash[32]; /* SHA-256 of the token */
+    struct wall created, expires;
+    unsigned capabilities; /* bits of enum capability */
+    struct feature_flags flags;
+    uint8_t session[16]; /* the hash of its session id; zero: none */
 };
 
 /* An event. Reference-counted and, once submitted, immutable: the HTTP thread, the writer and every

@@ -32,6 +32,10 @@ enum err event_type_put(struct batch *b, struct event_type_op *op) MUST_CHECK;
 enum err event_type_delete(struct batch *b, struct event_type_op *op) MUST_CHECK;
 enum err api_key_put(struct batch *b, struct key_op *op) MUST_CHECK;
 enum err api_key_revoke(struct batch *b, struct key_op *op) MUST_CHECK;
+/* portal.c; the first ends its batch when it makes its application. */
+enum err portal_put(struct batch *b, struct portal_op *op) MUST_CHECK;
+enum err portal_end(struct batch *b, struct portal_end_op *op) MUST_CHECK;
+bool portal_creates(const struct batch *b, const struct portal_op *op);
 /* Removes an endpoint's rows: it is gone for readers. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err endpoint_unlink(struct batch *b, uint32_t number) MUST_CHECK;
 /* Disables it because the receiver at `url` answered 410. No effect when it is disabled already or

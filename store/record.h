@@ -72,6 +72,10 @@ struct dead_record {
 void record_dead_encode(const struct dead_record *d, struct buf *out);
 enum err record_dead_decode(struct span in, struct dead_record *out) MUST_CHECK;
 
+/* app and hash come from the key. */
+void record_portal_encode(const struct portal_token *t, struct buf *out);
+enum err record_portal_decode(struct span in, struct portal_token *out) MUST_CHECK;
+
 /* A stored answer: status and body. */
 void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
                           struct buf *out);

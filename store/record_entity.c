@@ -22,6 +22,7 @@ enum {
     ENDPOINT_HEADERS,
     ENDPOINT_KEY,
 };
+enum { PORTAL_FLAGS = 1 };
 enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS };
 enum { TYPE_ARCHIVED = 1, TYPE_DEPRECATED = 2, TYPE_FLAGS_END = 4 };
 enum { KEY_NAME = 1 };
@@ -309,6 +310,42 @@ enum err record_event_type_decode(struct span in, struct event_type **out)
         event_type_free(&t);
     *out = t;
     return e;
+}
+
+void record_portal_encode(const struct portal_token *t, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, &t->org);
+    codec_wall(out, t->created);
+    codec_wall(out, t->expires);
+    buf_u8(out, (uint8_t)t->capabilities);
+    buf_bytes(out, t->session, sizeof t->session);
+    codec_field(out, PORTAL_FLAGS, span_text(t->flags.names));
+    codec_end(out, start);
+}
+
+enum err record_portal_decode(struct span in, struct portal_token *out)
+{
+    *out = (struct portal_token){.expires = {0}};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->org = codec_read_id(&r);
+    out->created = codec_read_wall(&r);
+    out->expires = codec_read_wall(&r);
+    out->capabilities = codec_read_below(&r, CAPABILITY_ALL + 1);
+    struct span session = read_span(&r, sizeof out->session);
+    if (session.len == sizeof out->session)
+        memcpy(out->session, session.ptr, session.len);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        if (f.tag == PORTAL_FLAGS && f.value.len < sizeof out->flags.names)
+            memcpy(out->flags.names, f.value.ptr, f.value.len);
+        else
+            r.failed = true;
+    }
+    return codec_finished(&r);
 }
 
 void record_key_encode(const struct api_key *k, struct buf *out)

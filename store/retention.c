@@ -187,7 +187,9 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
         e = stat_expire(b, key_span(&id), limit, &done);
         return e || !done ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
     }
-    e = batch_clear(b, kind == EXPIRY_ANSWER ? TREE_ANSWER : TREE_TASK, key_span(&id));
+    static const enum tree trees[] = {
+        [EXPIRY_ANSWER] = TREE_ANSWER, [EXPIRY_TASK] = TREE_TASK, [EXPIRY_PORTAL] = TREE_PORTAL};
+    e = batch_clear(b, trees[kind], key_span(&id));
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
 }
 

@@ -79,11 +79,13 @@ enum store_op_kind {
     STORE_EVENT_TYPE_DELETE,
     STORE_KEY_PUT, /* struct key_op */
     STORE_KEY_REVOKE,
-    STORE_RESEND,  /* struct resend_op: one manual attempt */
-    STORE_DEAD,    /* struct dead_op: replay or purge of dead letters */
-    STORE_RECOVER, /* struct recover_op: manual attempts for what failed since a moment */
-    STORE_REPLAY,  /* struct replay_op: manual attempts by a window of messages */
-    STORE_EXPUNGE, /* struct expunge_op: delete the payload of a message */
+    STORE_PORTAL_PUT, /* struct portal_op */
+    STORE_PORTAL_END, /* struct portal_end_op */
+    STORE_RESEND,     /* struct resend_op: one manual attempt */
+    STORE_DEAD,       /* struct dead_op: replay or purge of dead letters */
+    STORE_RECOVER,    /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_REPLAY,     /* struct replay_op: manual attempts by a window of messages */
+    STORE_EXPUNGE,    /* struct expunge_op: delete the payload of a message */
 };
 
 /* What a POST's Idempotency-Key protects. The writer looks the key up, and stores it with the
@@ -178,6 +180,20 @@ struct event_type_op {
 struct key_op {
     struct store_op op;
     struct api_key key; /* revoke: key.id */
+};
+struct portal_op {
+    struct store_op op; /* ERR_NOT_FOUND: no such application. ERR_STALE: `create` exists */
+    struct portal_token token;
+    const struct app *create; /* NULL, or the application to make in the same commit, with the id of
+                                 token.app */
+};
+struct portal_end_op {
+    struct store_op op; /* ERR_NOT_FOUND of one that does not exist */
+    struct id app;
+    const uint8_t *hash; /* this one alone, at once; NULL: all of the application, or … */
+    unsigned session_count;
+    const uint8_t (*sessions)[16]; /* … those of these sessions … */
+    struct wall at;                /* … that would live longer end then */
 };
 struct resend_op {
     struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED; ERR_IN_FLIGHT: a manual attempt waits */
@@ -372,6 +388,10 @@ enum err store_task_list(struct store_read *r, const struct id *org, const struc
 /* The key with this hash, from memory; ERR_NOT_FOUND when unknown, revoked or expired. Any thread,
  * no snapshot needed: every request asks. */
 enum err store_key_find(struct store *s, const uint8_t hash[32], struct api_key *out) MUST_CHECK;
+/* The portal token of this application, from a snapshot of its own; ERR_NOT_FOUND when unknown,
+ * expired or ended, or the application is gone. Any thread. */
+enum err store_portal_find(struct store *s, const struct id *app, const uint8_t hash[32],
+                           struct wall now, struct portal_token *out) MUST_CHECK;
 /* Whether any key exists; the organisation that keys get by default. */
 bool store_has_keys(struct store *s);
 struct id store_default_org(const struct store *s);

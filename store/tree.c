@@ -469,6 +469,13 @@ enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, st
     return r.failed || r.at != r.end || how > TRIGGER_MANUAL ? ERR_CORRUPT : ERR_OK;
 }
 
+struct treekey key_portal(const struct id *app, const uint8_t hash[32])
+{
+    struct treekey k = key_id(app);
+    add_bytes(&k, (const char *)hash, 32);
+    return k;
+}
+
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what)
 {
     assert(when.us >= 0);
@@ -487,12 +494,11 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
     *when = read_moment(&r);
     uint8_t k = read_u8(&r);
     static const size_t lengths[] = {
-        [EXPIRY_MESSAGE] = ID_BYTES,
-        [EXPIRY_ANSWER] = sizeof((struct idempotency){0}.key),
-        [EXPIRY_TASK] = ID_BYTES,
-        [EXPIRY_STAT] = 4,
+        [EXPIRY_MESSAGE] = ID_BYTES,     [EXPIRY_ANSWER] = sizeof((struct idempotency){0}.key),
+        [EXPIRY_TASK] = ID_BYTES,        [EXPIRY_STAT] = 4,
+        [EXPIRY_PORTAL] = ID_BYTES + 32,
     };
-    *kind = k <= EXPIRY_STAT ? (enum expiry_kind)k : EXPIRY_MESSAGE;
+    *kind = k <= EXPIRY_PORTAL ? (enum expiry_kind)k : EXPIRY_MESSAGE;
     *what = read_rest(&r);
-    return r.failed || k > EXPIRY_STAT || what->len != lengths[k] ? ERR_CORRUPT : ERR_OK;
+    return r.failed || k > EXPIRY_PORTAL || what->len != lengths[k] ? ERR_CORRUPT : ERR_OK;
 }

@@ -31,7 +31,8 @@
     X(COUNT, "count")               \
     X(TASK, "task")                 \
     X(TASK_FILTER, "task_filter")   \
-    X(STAT, "stat")
+    X(STAT, "stat")                 \
+    X(PORTAL, "portal")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
@@ -106,15 +107,16 @@ struct treekey key_id_text(const struct id *a, struct span text); /* APP_UID, EV
 struct treekey key_number_text(uint32_t a, struct span text);     /* ENDPOINT_UID */
 struct treekey key_number_id(uint32_t a, const struct id *b); /* ENDPOINT_APP, DEAD, index keys */
 struct treekey key_id_number(const struct id *a, uint32_t b); /* DELIVERY */
+struct treekey key_portal(const struct id *app, const uint8_t hash[32]); /* PORTAL */
 struct treekey key_body(const struct id *message, uint16_t chunk); /* BODY */
 struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *message,
                        enum attempt_trigger trigger); /* DUE */
 enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
                        enum attempt_trigger *trigger) MUST_CHECK;
 
-/* Expiry rows: time | kind | id (message, task), idempotency key (answer) or hour (statistics).
- * On disk: append only. */
-enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT };
+/* Expiry rows: time | kind | id (message, task), idempotency key (answer), hour (statistics) or key
+ * (portal token). On disk: append only. */
+enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT, EXPIRY_PORTAL };
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what);
 enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,
                           struct span *what) MUST_CHECK;

@@ -132,6 +132,8 @@ static bool is_configuration(const struct batch *b, const struct store_op *op)
     switch (op->kind) {
     case STORE_INGEST:
         return ingest_creates(b, (const struct ingest_op *)op);
+    case STORE_PORTAL_PUT:
+        return portal_creates(b, (const struct portal_op *)op);
     case STORE_APP_PUT:
     case STORE_APP_DELETE:
     case STORE_ENDPOINT_PUT:
@@ -171,6 +173,10 @@ static enum err dispatch(struct batch *b, struct store_op *op)
         return api_key_put(b, (struct key_op *)op);
     case STORE_KEY_REVOKE:
         return api_key_revoke(b, (struct key_op *)op);
+    case STORE_PORTAL_PUT:
+        return portal_put(b, (struct portal_op *)op);
+    case STORE_PORTAL_END:
+        return portal_end(b, (struct portal_end_op *)op);
     case STORE_RESEND:
         return resend_apply(b, (struct resend_op *)op);
     case STORE_DEAD:

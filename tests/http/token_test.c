@@ -26,6 +26,19 @@ enum err store_key_find(struct store *s, const uint8_t hash[32], struct api_key 
     return ERR_OK;
 }
 
+static struct portal_token *known_portal;
+
+enum err store_portal_find(struct store *s, const struct id *app, const uint8_t hash[32],
+                           struct wall now, struct portal_token *out)
+{
+    (void)s;
+    (void)now;
+    if (!known_portal || memcmp(hash, known_portal->hash, 32) || id_cmp(app, &known_portal->app))
+        return ERR_NOT_FOUND;
+    *out = *known_portal;
+    return ERR_OK;
+}
+
 static void append_base64url(struct buf *out, struct span data)
 {
     struct buf text;
@@ -249,6 +262,62 @@ static void the_token_of_an_application_sees_no_other(void **state)
     assert_int_equal(token_allows(ACCESS_READ, &who, other), ERR_OK);
 }
 
+#define PORTAL "shp_1srOrx2ZWZBpBUvZwXKQmoEYga2_secret"
+
+static void a_token_of_the_portal_names_its_application(void **state)
+{
+    (void)state;
+    struct portal_token t = {.capabilities = CAPABILITY_VIEW_BASE};
+    struct principal who;
+    assert_int_equal(id_parse(SPAN(APP), ID_APP, &t.app), ERR_OK);
+    assert_true(feature_flags_add(&t.flags, SPAN("beta")));
+    hash_sha256(SPAN(PORTAL), t.hash);
+    known_portal = &t;
+    assert_int_equal(token_principal(NULL, SPAN(""), SPAN(PORTAL), NOW, &who), ERR_OK);
+    assert_int_equal(who.scope, SCOPE_APP);
+    assert_memory_equal(&who.app, &t.app, ID_BYTES);
+    assert_string_equal(who.flags.names, "beta");
+    assert_true(who.portal);
+    assert_int_equal(who.withheld, CAPABILITY_ALL & ~CAPABILITY_VIEW_BASE);
+    const char *const others[] = {PORTAL "x", "shp_1srOrx2ZWZBpBUvZwXKQmoEYga3_secret", "shp_",
+                                  "shp_1srOrx2ZWZBpBUvZwXKQmoEYga2"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(token_principal(NULL, SPAN(""), span_text(others[i]), NOW, &who),
+                         ERR_INVALID);
+    known_portal = NULL;
+}
+
+static void each_capability_opens_its_routes(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned has;
+        bool read, manage, view_secret, secret, attempt;
+    } cases[] = {
+        {CAPABILITY_ALL, true, true, true, true, true},
+        {0, false, false, false, false, false},
+        {CAPABILITY_VIEW_BASE, true, false, false, false, false},
+        {CAPABILITY_VIEW_ENDPOINT_SECRET, false, false, true, false, false},
+        {CAPABILITY_MANAGE_ENDPOINT_SECRET, false, false, true, true, false},
+        {CAPABILITY_MANAGE_ENDPOINT, false, true, true, true, false},
+        {CAPABILITY_CREATE_ATTEMPTS, false, false, false, false, true},
+        {CAPABILITY_MANAGE_TRANSFORMATIONS, false, false, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct principal who = {.scope = SCOPE_APP,
+                                      .withheld = CAPABILITY_ALL & ~cases[i].has};
+        const struct span none = {0};
+        assert_int_equal(!token_allows(ACCESS_READ, &who, none), cases[i].read);
+        assert_int_equal(!token_allows(ACCESS_READ_TYPES, &who, none), cases[i].read);
+        assert_int_equal(!token_allows(ACCESS_APP, &who, none), cases[i].manage);
+        assert_int_equal(!token_allows(ACCESS_APP_SECRET_VIEW, &who, none), cases[i].view_secret);
+        assert_int_equal(!token_allows(ACCESS_APP_SECRET, &who, none), cases[i].secret);
+        assert_int_equal(!token_allows(ACCESS_APP_ATTEMPT, &who, none), cases[i].attempt);
+        assert_int_equal(token_allows(ACCESS_ADMIN, &who, none), ERR_INVALID);
+        assert_int_equal(token_allows(ACCESS_PUBLIC, &who, none), ERR_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +329,8 @@ int main(void)
         cmocka_unit_test(changed_text_makes_no_token),
         cmocka_unit_test(without_a_secret_no_web_token_is_accepted),
         cmocka_unit_test(a_key_of_the_store_is_found_by_its_hash),
+        cmocka_unit_test(a_token_of_the_portal_names_its_application),
+        cmocka_unit_test(each_capability_opens_its_routes),
         cmocka_unit_test(the_header_is_a_bearer_token),
         cmocka_unit_test(each_scope_has_its_routes),
         cmocka_unit_test(the_token_of_an_application_sees_no_other),

@@ -285,6 +285,34 @@ static void a_key_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_key);
 }
 
+static enum err decode_portal(struct span in)
+{
+    struct portal_token t;
+    return record_portal_decode(in, &t);
+}
+
+static void a_portal_token_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct portal_token in = {.org = golden_id(1),
+                              .created = {1},
+                              .expires = {2},
+                              .capabilities = CAPABILITY_VIEW_BASE | CAPABILITY_CREATE_ATTEMPTS,
+                              .flags = {"beta,new"},
+                              .session = {7, 8, 9}};
+    struct portal_token out;
+    record_portal_encode(&in, &encoded);
+    golden_same("portal", &encoded);
+    assert_int_equal(record_portal_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out.org, &in.org, ID_BYTES);
+    assert_int_equal(out.created.us, in.created.us);
+    assert_int_equal(out.expires.us, in.expires.us);
+    assert_int_equal(out.capabilities, in.capabilities);
+    assert_string_equal(out.flags.names, in.flags.names);
+    assert_memory_equal(out.session, in.session, sizeof in.session);
+    golden_mutations(&encoded, decode_portal);
+}
+
 int main(void)
 {
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -296,6 +324,7 @@ int main(void)
         RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),
         RECORD_TEST(an_event_type_is_written_as_its_golden_file_says),
         RECORD_TEST(a_key_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_portal_token_is_written_as_its_golden_file_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
