@@ -17,15 +17,18 @@
 
 #include "base/histogram.h"
 #include "base/inbox.h"
+#include "store/match.h"
 #include "store/model.h"
 
 struct store;
+struct json_writer;
 
 struct store_settings {
     const char *dir;  /* created (0700) when missing */
     int64_t map_size; /* bytes of address space */
     int64_t message_retention_us;
-    int64_t group_wait_us;     /* how long a small batch waits for company; 0: not at all */
+    int64_t group_wait_us;     /* how long a small batch waits for company; the service does not
+                                  (docs/performance.md), tests use it to make one batch */
     const char *main_secret;   /* encrypts signing secrets at rest; NULL: stored plain */
     bool idempotency_conflict; /* same key, other body: ERR_MISMATCH instead of the first answer */
 };
