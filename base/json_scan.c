@@ -2,8 +2,11 @@
  * at a time.
  *
  * json_check validates; the functions that walk and decode trust what it accepted and only find
- * ends again. Open containers are kept as one bit each (object or array) in a 64-bit word: the
- * depth is bounded by it, and no input can grow a stack. */
+ * ends again, but for that of the longest container right below the document's own: an event's
+ * payload is nearly all of it, and finding its end again took as long as checking it.
+ *
+ * Open containers are kept as one bit each (object or array) in a 64-bit word: the depth is bounded
+ * by it, and no input can grow a stack. */
 #include "base/json_scan.h"
 
 #include "base/utf8.h"
@@ -20,8 +23,10 @@ struct scanner {
     uint64_t objects; /* a bit for each open container, the innermost lowest: 1 is an object */
     unsigned depth;
     unsigned depth_max;
-    bool escaped;     /* the last string had a backslash */
-    const char *what; /* the error */
+    const uint8_t *inner; /* the container at depth 2 that is open, or was last */
+    struct span longest;  /* of those that closed */
+    bool escaped;         /* the last string had a backslash */
+    const char *what;     /* the error */
 };
 
 static bool refuse(struct scanner *s, const char *what)
@@ -211,6 +216,8 @@ static uint8_t closing_bracket(const struct scanner *s)
 static void leave(struct scanner *s)
 {
     s->at++;
+    if (s->depth == 2 && (size_t)(s->at - s->inner) > s->longest.len)
+        s->longest = span_of(s->inner, (size_t)(s->at - s->inner));
     s->depth--;
     s->objects >>= 1;
 }
@@ -224,6 +231,8 @@ static bool enter(struct scanner *s, bool *empty)
     if (s->depth == s->depth_max)
         return refuse(s, "nested too deeply");
     s->depth++;
+    if (s->depth == 2)
+        s->inner = s->at;
     s->objects = s->objects << 1 | object;
     s->at = skip_space(s->at + 1, s->end);
     *empty = s->at < s->end && *s->at == closing_bracket(s);
@@ -310,8 +319,12 @@ enum err json_check(struct span input, unsigned depth_max, struct json_value *ou
         return ERR_INVALID;
     }
     enum json_type type = type_of(*first);
-    *out = (struct json_value){type, span_of(first, (size_t)(last - first)),
-                               type == JSON_STRING && s.escaped};
+    *out = (struct json_value){
+        .type = type,
+        .raw = span_of(first, (size_t)(last - first)),
+        .longest = s.longest,
+        .escaped = type == JSON_STRING && s.escaped,
+    };
     return ERR_OK;
 }
 
@@ -383,6 +396,7 @@ struct json_walk json_walk(struct json_value container)
     return (struct json_walk){
         .at = container.raw.ptr + 1,
         .end = container.raw.ptr + container.raw.len - 1,
+        .longest = container.longest,
         .in_object = container.type == JSON_OBJECT,
     };
 }
@@ -401,7 +415,10 @@ bool json_next(struct json_walk *w, struct span *name, struct json_value *item)
         at = skip_space(behind, end);
         at = skip_space(at + 1, end); /* the colon */
     }
-    *item = value_at(at, end);
+    if ((const char *)at == w->longest.ptr)
+        *item = (struct json_value){.type = type_of(*at), .raw = w->longest};
+    else
+        *item = value_at(at, end);
     at = skip_space(at + item->raw.len, end);
     w->at = (const char *)at + (at < end); /* the comma */
     return true;

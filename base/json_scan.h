@@ -13,8 +13,10 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json_value {
     enum json_type type;
     struct span
-        raw;      /* the exact bytes, quotes and brackets included, white space around excluded */
-    bool escaped; /* a string that has a backslash: its text is not raw without the quotes */
+        raw; /* the exact bytes, quotes and brackets included, white space around excluded */
+    struct span longest; /* of a document's containers one level down: walks need not look for its
+                            end. Empty in what a walk returns */
+    bool escaped;        /* a string that has a backslash: its text is not raw without the quotes */
 };
 
 /* Why and where a document was refused. */
@@ -38,6 +40,7 @@ enum err json_check(struct span input, unsigned depth_max, struct json_value *ou
 struct json_walk {
     const char *at;
     const char *end;
+    struct span longest;
     bool in_object;
     bool name_escaped;
 };

@@ -261,6 +261,35 @@ static void walking_an_array_yields_items_without_names(void **state)
     assert_false(json_next(&w, &name, &item));
 }
 
+/* The longest of a document's containers is found without a search, the others with one. */
+static void every_container_has_its_exact_extent_wherever_the_longest_stands(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"{\"b\":[1,2,{}]}", "[]", "[[\"]\"],{\"}\":{}}]", "{}",
+                                          "{\"b\":[1,2,{}]}"};
+    for (unsigned first = 0; first < 5; first++) {
+        struct buf text;
+        buf_init(&text, 256);
+        buf_text(&text, "[");
+        for (unsigned i = 0; i < 5; i++) {
+            buf_text(&text, i ? " , " : " ");
+            buf_text(&text, members[(first + i) % 5]);
+        }
+        buf_text(&text, " ]");
+        buf_char(&text, '\0');
+        assert_false(text.failed);
+        struct json_walk w = json_walk(accepted(text.ptr));
+        struct span name;
+        struct json_value item;
+        for (unsigned i = 0; i < 5; i++) {
+            assert_true(json_next(&w, &name, &item));
+            assert_true(span_is(item.raw, members[(first + i) % 5]));
+        }
+        assert_false(json_next(&w, &name, &item));
+        buf_free(&text);
+    }
+}
+
 static void escapes_are_decoded_to_utf8(void **state)
 {
     (void)state;
@@ -366,6 +395,7 @@ int main(void)
         cmocka_unit_test(the_raw_extent_excludes_white_space_around_a_value),
         cmocka_unit_test(walking_an_object_yields_names_and_exact_extents),
         cmocka_unit_test(walking_an_array_yields_items_without_names),
+        cmocka_unit_test(every_container_has_its_exact_extent_wherever_the_longest_stands),
         cmocka_unit_test(escapes_are_decoded_to_utf8),
         cmocka_unit_test(lone_surrogates_and_escaped_nuls_are_not_text),
         cmocka_unit_test(a_text_over_the_maximum_is_too_large),
