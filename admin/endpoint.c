@@ -36,6 +36,15 @@ static void read_url(struct request *req, struct write *w, bool patch)
     w->endpoint.url = buf_view(&w->url);
 }
 
+static enum err find_operational_type(struct span name)
+{
+    const char *known;
+    for (unsigned i = 0; (known = operational_event_name(i)); i++)
+        if (span_is(name, known))
+            return ERR_OK;
+    return ERR_NOT_FOUND;
+}
+
 /* An endpoint may filter only by types that exist, so that a misspelt one does not swallow
  * events. */
 static void check_types_exist(struct request *req, struct write *w, const char *field)
@@ -45,7 +54,10 @@ static void check_types_exist(struct request *req, struct write *w, const char *
         struct event_type *type = NULL;
         char path[64];
         snprintf(path, sizeof path, "%s.%u", field, i);
-        enum err e = store_event_type_get(w->found.read, &who->org, w->endpoint.filters[i], &type);
+        struct span name = w->endpoint.filters[i];
+        enum err e = lookup_is_operational(req)
+                         ? find_operational_type(name)
+                         : store_event_type_get(w->found.read, &who->org, name, &type);
         if (e == ERR_NOT_FOUND)
             body_refuse(&w->body, path, "no event type has this name");
         else if (e)
@@ -131,6 +143,7 @@ static void read_disabled(struct write *w, bool patch)
 static bool read_fields(struct request *req, struct write *w, struct span path)
 {
     static const char *const unbuilt[] = {"transformation", NULL};
+    static const char *const never[] = {"channels", NULL}; /* no operational event has one */
     struct body *b = &w->body;
     struct endpoint *e = &w->endpoint;
     bool patch = request_method(req) == METHOD_PATCH;
@@ -155,6 +168,8 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     read_secret(req, w);
     field_refuse_rates(b);
     body_unsupported(b, unbuilt);
+    if (lookup_is_operational(req))
+        body_unsupported(b, never);
     return write_body_good(req, w);
 }
 

@@ -53,7 +53,8 @@ static bool rotate(struct endpoint *e, const struct signing_key *fresh, struct w
     return true;
 }
 
-/* The newer SDKs read the new key from the answer; the API before them answers 204. */
+/* The newer SDKs read the new key from the answer, but for operational endpoints; the API before
+ * them answers 204. */
 static void show_current(struct request *req, struct write *w)
 {
     if (w->op.answer_status != 200)
@@ -96,7 +97,8 @@ static bool rotate_step(struct request *req, struct write *w)
         request_fail(req, 409, "Too many old secrets are still valid");
         return false;
     }
-    endpoint_prepare_put(w, client_of(req) >= 2 ? 200 : 204);
+    bool shown = client_of(req) >= 2 && !lookup_is_operational(req);
+    endpoint_prepare_put(w, shown ? 200 : 204);
     if (w->op.answer_status == 200)
         buf_text(&w->op.answer, "{}");
     w->before_reply = show_current;

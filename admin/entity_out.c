@@ -216,9 +216,7 @@ void entity_out_task(struct json_writer *w, const struct task_info *t)
     jw_member_string(w, "task", span_text(t->kind));
     jw_name(w, "data");
     jw_object(w);
-    jw_member_int(w, "processed", (int64_t)t->done);
-    if (span_starts(span_text(t->kind), SPAN("endpoint.")))
-        jw_member_int(w, "messagesSent", (int64_t)t->done);
+    store_task_progress(w, t);
     jw_end_object(w);
     jw_member_time(w, "updatedAt", t->updated);
     jw_end_object(w);

@@ -8,10 +8,17 @@ enum err lookup_begin(const struct request *req, struct lookup *l)
     return l->read ? ERR_OK : store_read_begin(request_store(req), &l->read);
 }
 
+bool lookup_is_operational(const struct request *req)
+{
+    return !request_has_param(req, "app");
+}
+
 enum err lookup_find_app(const struct request *req, struct lookup *l)
 {
     const struct principal *who = request_principal(req);
     enum err e = lookup_begin(req, l);
+    if (!e && lookup_is_operational(req))
+        return store_operational_app(l->read, &who->org, &l->app);
     if (!e)
         e = store_app_get(l->read, &who->org, request_param(req, "app"), &l->app);
     if (!e && who->scope == SCOPE_APP && id_cmp(&who->app, &l->app->id) != 0) {

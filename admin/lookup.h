@@ -16,6 +16,10 @@ struct lookup {
 /* Opens the snapshot unless it is open. */
 enum err lookup_begin(const struct request *req, struct lookup *l) MUST_CHECK;
 
+/* Whether the route is about operational endpoints: its path names no application, and the
+ * organisation's own is meant. Number 0: that was not made yet. */
+bool lookup_is_operational(const struct request *req);
+
 /* By the path parameters {app}, {endpoint} and {msg}; the later ones find the earlier ones first.
  * ERR_NOT_FOUND, or what the store says. */
 enum err lookup_find_app(const struct request *req, struct lookup *l) MUST_CHECK;

@@ -13,6 +13,7 @@
 #define APP API "/app/{app}"
 #define ENDPOINT APP "/endpoint/{endpoint}"
 #define MESSAGE APP "/msg/{msg}"
+#define OPERATIONAL API "/operational-webhook/endpoint"
 #define BODY ADMIN_BODY_MAX
 
 static const struct route routes[] = {
@@ -103,6 +104,25 @@ static const struct route routes[] = {
     {METHOD_GET, API "/background-task", ACCESS_READ, 0, task_list_route, "background_task.list"},
     {METHOD_GET, API "/background-task/{task}", ACCESS_READ, 0, task_get_route,
      "background_task.get"},
+
+    {METHOD_GET, OPERATIONAL, ACCESS_ADMIN, 0, endpoint_list_route,
+     "operational_webhook_endpoint.list"},
+    {METHOD_POST, OPERATIONAL, ACCESS_ADMIN, BODY, endpoint_create_route,
+     "operational_webhook_endpoint.create"},
+    {METHOD_GET, OPERATIONAL "/{endpoint}", ACCESS_ADMIN, 0, endpoint_get_route,
+     "operational_webhook_endpoint.get"},
+    {METHOD_PUT, OPERATIONAL "/{endpoint}", ACCESS_ADMIN, BODY, endpoint_put_route,
+     "operational_webhook_endpoint.update"},
+    {METHOD_DELETE, OPERATIONAL "/{endpoint}", ACCESS_ADMIN, 0, endpoint_delete_route,
+     "operational_webhook_endpoint.delete"},
+    {METHOD_GET, OPERATIONAL "/{endpoint}/secret", ACCESS_ADMIN, 0, endpoint_secret_get_route,
+     "operational_webhook_endpoint.get_secret"},
+    {METHOD_POST, OPERATIONAL "/{endpoint}/secret/rotate", ACCESS_ADMIN, BODY,
+     endpoint_secret_rotate_route, "operational_webhook_endpoint.rotate_secret"},
+    {METHOD_GET, OPERATIONAL "/{endpoint}/headers", ACCESS_ADMIN, 0, endpoint_header_get_route,
+     "operational_webhook_endpoint.get_headers"},
+    {METHOD_PUT, OPERATIONAL "/{endpoint}/headers", ACCESS_ADMIN, BODY, endpoint_header_put_route,
+     "operational_webhook_endpoint.update_headers"},
 
     {METHOD_POST, API "/auth/app-portal-access/{app}", ACCESS_ADMIN, BODY, portal_access_route,
      "authentication.app_portal_access"},

@@ -2,6 +2,7 @@
 #include "admin/schemas.h"
 
 #include "base/bounds.h"
+#include "store/model.h"
 
 static const struct schema url = {.kind = SCHEMA_TEXT,
                                   .about =
@@ -115,6 +116,32 @@ const struct schema schema_message_endpoint_out = {
     .name = "MessageEndpointOut",
     .about = "An endpoint with the state of one message there.",
     .fields = message_endpoint_fields};
+
+/* ---- operational ---- */
+
+static const struct schema operational_type = {.kind = SCHEMA_CHOICE,
+                                               .choice = operational_event_name};
+static const struct schema operational_filter = {
+    .kind = SCHEMA_LIST,
+    .about = "The operational events that it takes; null: all.",
+    .min = 1,
+    .max = ENDPOINT_FILTERS_MAX,
+    .item = &operational_type};
+static const struct schema_field operational_in_fields[] = {
+    FIELD_MUST("url", url, NULL),
+    FIELD_MAY_NULL("uid", uid, NULL),
+    FIELD_MAY_NULL("description", schema_description, NULL),
+    FIELD_RARE_NULL("version", version, NULL),
+    FIELD_MAY_NULL("disabled", schema_boolean, NULL),
+    FIELD_RARE_NULL("filterTypes", operational_filter, "`eventTypes` under its older name."),
+    FIELD_MAY_NULL("eventTypes", operational_filter, NULL),
+    FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_MAY_NULL("headers", schema_headers, NULL),
+    FIELD_RARE_NULL("secret", secret, NULL),
+    FIELD_END,
+};
+const struct schema schema_operational_in = {
+    .kind = SCHEMA_OBJECT, .name = "OperationalWebhookEndpointIn", .fields = operational_in_fields};
 
 /* ---- headers ---- */
 

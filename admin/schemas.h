@@ -51,6 +51,7 @@ extern const struct schema schema_portal_access_in, schema_portal_access_out,
 
 /* schema_endpoint.c */
 extern const struct schema schema_endpoint_in, schema_endpoint_patch, schema_endpoint_out;
+extern const struct schema schema_operational_in;
 extern const struct schema schema_endpoint_headers_in, schema_endpoint_headers_patch,
     schema_endpoint_headers_out;
 extern const struct schema schema_endpoint_secret_out, schema_endpoint_secret_rotate_in;

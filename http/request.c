@@ -36,13 +36,25 @@ enum method request_method(const struct request *req)
     return req->method;
 }
 
+/* Its place; the count when the route has none of this name. */
+static unsigned param_at(const struct request *req, const char *name)
+{
+    unsigned i = 0;
+    while (i < req->param_count && !span_is(router_param_name(req->route, i), name))
+        i++;
+    return i;
+}
+
 struct span request_param(const struct request *req, const char *name)
 {
-    for (unsigned i = 0; i < req->param_count; i++)
-        if (span_is(router_param_name(req->route, i), name))
-            return req->params[i];
-    assert(!"the route has no such parameter");
-    return span_of(NULL, 0);
+    unsigned i = param_at(req, name);
+    assert(i < req->param_count); /* the route has no such parameter */
+    return req->params[i];
+}
+
+bool request_has_param(const struct request *req, const char *name)
+{
+    return param_at(req, name) < req->param_count;
 }
 
 bool request_query(const struct request *req, const char *name, struct span *value)

@@ -59,6 +59,7 @@ const struct principal *request_principal(const struct request *req);
 enum method request_method(const struct request *req);
 /* Path parameter, percent-decoded; asserts that the route has it. */
 struct span request_param(const struct request *req, const char *name);
+bool request_has_param(const struct request *req, const char *name);
 /* Query parameter, percent-decoded; false when absent. Repeated ones: the first. */
 bool request_query(const struct request *req, const char *name, struct span *value);
 /* The i-th value of an array parameter: repeated ("a=1&a=2"), with brackets ("a[]=1") and

@@ -39,7 +39,7 @@ static enum err write_rows(struct batch *b, const struct app *a, const struct ta
     buf_clear(&b->record);
     record_app_encode(a, &b->record);
     enum err e = batch_put(b, TREE_APP, key_span(&key), 0);
-    if (!e)
+    if (!e && !app_is_operational(&a->id, &a->org))
         e = batch_put_span(b, TREE_APP_ORG, key_span(&org), (struct span){0}, 0);
     return e ? e : write_uid(b, a, old);
 }

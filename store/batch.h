@@ -58,6 +58,7 @@ struct batch {
     unsigned rows;       /* written or deleted so far */
     unsigned entries;    /* of these, index entries */
     bool marked;         /* marks changed */
+    bool cramped;        /* there is no room for new messages */
     struct wall soonest; /* of what was given an expiry; WALL_NEVER: nothing */
     struct table_endpoint *dirty;
     struct map *stats; /* as store/stat.c says: changes of this batch by key, and as a list */

@@ -46,7 +46,8 @@ static enum err app_row(struct check *c, struct span key, struct span value)
     if (a->number >= c->marks.next_app)
         check_say(c, "%s has a number not yet given out", check_id(&a->id, ID_APP).text);
     struct treekey listed = key_id_id(&a->org, &a->id);
-    e = check_row_exists(c, TREE_APP_ORG, &listed, "an application is not in its list");
+    if (!app_is_operational(&a->id, &a->org))
+        e = check_row_exists(c, TREE_APP_ORG, &listed, "an application is not in its list");
     if (!e && a->uid.len > 0)
         e = uid_leads_to_app(c, a);
     app_free(&a);

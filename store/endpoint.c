@@ -3,6 +3,7 @@
  *
  * The same function writes a change that a client asked for and the one that a 410 causes. */
 #include "store/operation.h"
+#include "store/operational.h"
 #include "store/task.h"
 
 #include "base/log.h"
@@ -10,7 +11,13 @@
 static enum err publish(struct batch *b, struct change *c)
 {
     struct table_endpoint *fresh = c->endpoint;
+    enum err err = c->app ? table_app_put(b->s->table, c->app) : ERR_OK;
     c->endpoint = NULL;
+    c->app = NULL;
+    if (err) {
+        table_endpoint_free(&fresh);
+        return err;
+    }
     if (c->op) {
         struct endpoint *e = ((struct endpoint_op *)c->op)->endpoint;
         e->number = fresh->number;
@@ -69,6 +76,25 @@ static enum err add_task(struct batch *b, enum task_kind kind, const struct tabl
     return tasks_add(b, &task);
 }
 
+/* What a change of an endpoint is to its organisation. One that answered 410 was not updated by
+ * anybody. */
+static enum err tell_change(struct batch *b, const struct endpoint *e, const struct table_app *a,
+                            const struct table_endpoint *old, bool asked)
+{
+    const struct operational_subject s = {&e->org, &e->app, &e->id, a->uid, e->uid};
+    const struct span none = {0};
+    if (!old)
+        return operational_endpoint(b, OPERATIONAL_ENDPOINT_CREATED, &s, none);
+    enum err err = ERR_OK;
+    if (asked)
+        err = operational_endpoint(b, OPERATIONAL_ENDPOINT_UPDATED, &s, none);
+    if (err || e->disabled == old->disabled)
+        return err;
+    return e->disabled
+               ? operational_endpoint(b, OPERATIONAL_ENDPOINT_DISABLED, &s, e->disabled_reason)
+               : operational_endpoint(b, OPERATIONAL_ENDPOINT_ENABLED, &s, none);
+}
+
 /* Writes the endpoint as given, with a new version. `op` NULL: nobody waits for out fields. */
 static enum err replace(struct batch *b, struct endpoint *e, const struct table_app *a,
                         const struct table_endpoint *old, struct store_op *op)
@@ -76,13 +102,17 @@ static enum err replace(struct batch *b, struct endpoint *e, const struct table_
     e->version = batch_version(b);
     e->app_number = a->number;
     e->org = a->org;
-    b->change =
-        (struct change){.apply = publish, .op = op, .number = a->number, .version = e->version};
+    b->change.apply = publish; /* with the application when that was made for it */
+    b->change.op = op;
+    b->change.number = a->number;
+    b->change.version = e->version;
     enum err err = table_endpoint_new(e, &b->change.endpoint);
     if (!err)
         err = write_rows(b, e, old);
     if (!err && old && e->disabled && !old->disabled)
         err = add_task(b, TASK_ENDPOINT_DISABLED, a, e->number);
+    if (!err)
+        err = tell_change(b, e, a, old, op != NULL);
     return err ? err : batch_changed(b, e->number);
 }
 
@@ -122,16 +152,25 @@ static enum err check(struct batch *b, const struct endpoint *e, const struct ta
     return check_uid(b, a, e);
 }
 
+/* The first endpoint of an organisation's operational application makes that. */
+static enum err make_home(struct batch *b, const struct endpoint *e, const struct table_app **out)
+{
+    const struct app home = {
+        .id = e->org, .org = e->org, .created = e->created, .updated = e->created};
+    return app_make(b, &home, out);
+}
+
 enum err endpoint_put(struct batch *b, struct endpoint_op *op)
 {
     struct endpoint e = *op->endpoint;
     const struct table_app *a = table_app(b->s->table, &e.app);
-    const struct table_endpoint *old;
-    if (!a)
+    const struct table_endpoint *old = NULL;
+    bool missing = !a && (e.version || !app_is_operational(&e.app, &e.org));
+    if (missing || (a && id_cmp(&a->org, &e.org) != 0))
         return ERR_NOT_FOUND;
     if (!e.version)
         e.number = 0; /* no endpoint has it: a uid that exists is another's */
-    enum err err = check(b, &e, a, &old);
+    enum err err = a ? check(b, &e, a, &old) : make_home(b, &e, &a);
     if (err)
         return err;
     if (!old)
@@ -203,9 +242,12 @@ enum err endpoint_delete(struct batch *b, struct endpoint_op *op)
     const struct table_endpoint *old = table_endpoint(b->s->table, op->number);
     if (!old || old->deleted)
         return ERR_NOT_FOUND;
+    const struct operational_subject s = operational_subject_of(old);
     enum err err = endpoint_unlink(b, op->number);
     if (!err)
         err = add_task(b, TASK_ENDPOINT_DELETED, old->app, op->number);
+    if (!err)
+        err = operational_endpoint(b, OPERATIONAL_ENDPOINT_DELETED, &s, (struct span){0});
     if (!err)
         err = batch_changed(b, op->number);
     if (!err)

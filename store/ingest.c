@@ -9,7 +9,6 @@
 
 #include "base/hash.h"
 
-#define FANOUT_AT_ONCE 1000                /* deliveries of one message in its own commit */
 #define ROWS_AT_ONCE (8 * COMMIT_ROWS_MAX) /* rows of one request; its messages stay together */
 #define ENTRIES_OF_MESSAGE 3               /* application, event id, idempotency key */
 
@@ -19,7 +18,7 @@ static struct table_app *find_app(const struct batch *b, const struct ingest_op 
     struct id id;
     struct table_app *a =
         id_parse(op->app, ID_APP, &id) ? table_app_by_uid(t, &op->org, op->app) : table_app(t, &id);
-    if (!a || id_cmp(&a->org, &op->org) != 0)
+    if (!a || id_cmp(&a->org, &op->org) != 0 || app_is_operational(&a->id, &a->org))
         return NULL;
     /* Another application's path looks as if it did not exist. */
     return id_is_zero(&op->only_app) || id_cmp(&op->only_app, &a->id) == 0 ? a : NULL;
@@ -200,6 +199,18 @@ static enum err fan_out_now(struct batch *b, const struct table_app *a, struct m
     return tasks_add(b, &rest);
 }
 
+enum err ingest_message(struct batch *b, const struct table_app *a, struct message *m)
+{
+    int64_t kept = m->retention_us ? m->retention_us : b->s->settings.message_retention_us;
+    m->id = batch_message_id(b);
+    m->created = b->now;
+    m->expires = wall_add(b->now, kept);
+    m->app = a->id;
+    m->app_number = a->number;
+    enum err e = put_message(b, m);
+    return e ? e : fan_out_now(b, a, m);
+}
+
 /* ---------------------------------------------------------------- the operation */
 
 static enum err take_item(struct batch *b, const struct table_app *a, struct ingest_item *item)
@@ -214,15 +225,7 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
     if (item->result)
         return item->result;
     item->existing = (struct id){{0}};
-    int64_t kept = m->retention_us ? m->retention_us : b->s->settings.message_retention_us;
-    m->id = batch_message_id(b);
-    m->created = b->now;
-    m->expires = wall_add(b->now, kept);
-    m->app = a->id;
-    m->app_number = a->number;
-    enum err e = put_message(b, m);
-    if (!e)
-        e = fan_out_now(b, a, m);
+    enum err e = ingest_message(b, a, m);
     b->tally.accepted++;
     b->tally.accepted_bytes += m->payload.len;
     return e;

@@ -113,6 +113,22 @@ const char *delivery_reason_name(enum delivery_reason r)
     return "unknown";
 }
 
+const char *operational_event_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [OPERATIONAL_ENDPOINT_CREATED] = "endpoint.created",
+        [OPERATIONAL_ENDPOINT_UPDATED] = "endpoint.updated",
+        [OPERATIONAL_ENDPOINT_DELETED] = "endpoint.deleted",
+        [OPERATIONAL_ENDPOINT_ENABLED] = "endpoint.enabled",
+        [OPERATIONAL_ENDPOINT_DISABLED] = "endpoint.disabled",
+        [OPERATIONAL_ATTEMPT_EXHAUSTED] = "message.attempt.exhausted",
+        [OPERATIONAL_ATTEMPT_FAILING] = "message.attempt.failing",
+        [OPERATIONAL_ATTEMPT_RECOVERED] = "message.attempt.recovered",
+        [OPERATIONAL_TASK_FINISHED] = "background_task.finished",
+    };
+    return kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
 static const struct {
     const char *name, *text;
 } classes[] = {

@@ -28,6 +28,14 @@ struct app {
 };
 void app_free(struct app **app);
 
+/* The application of an organisation's operational endpoints has the organisation's id, so that
+ * there is one at most. It is made with its first endpoint, has no uid, stands in no list, and no
+ * reference leads to it but store_operational_app. */
+static inline bool app_is_operational(const struct id *app, const struct id *org)
+{
+    return id_cmp(app, org) == 0;
+}
+
 enum key_kind { KEY_HMAC, KEY_ED25519 };
 
 struct signing_key {
@@ -108,6 +116,21 @@ struct portal_token {
     uint8_t session[16]; /* the hash of its session id; zero: none */
 };
 
+/* What an organisation can be told about itself. A new kind goes last. */
+enum operational_event {
+    OPERATIONAL_ENDPOINT_CREATED,
+    OPERATIONAL_ENDPOINT_UPDATED,
+    OPERATIONAL_ENDPOINT_DELETED,
+    OPERATIONAL_ENDPOINT_ENABLED,
+    OPERATIONAL_ENDPOINT_DISABLED,
+    OPERATIONAL_ATTEMPT_EXHAUSTED, /* the schedule of a delivery ended */
+    OPERATIONAL_ATTEMPT_FAILING,   /* a delivery failed for the fourth time and goes on */
+    OPERATIONAL_ATTEMPT_RECOVERED, /* delivered after one of the two before was sent */
+    OPERATIONAL_TASK_FINISHED,
+};
+/* The event type, "endpoint.created" …; NULL past the last. */
+const char *operational_event_name(unsigned kind);
+
 /* An event. Reference-counted and, once submitted, immutable: the HTTP thread, the writer and every
  * dispatcher share one copy of the payload. */
 struct message {
@@ -178,6 +201,7 @@ struct delivery {
     struct wall manual_due;             /* a manual attempt waits; {0}: none */
     struct id last_attempt;             /* zero: never tried */
     uint16_t last_status;
+    bool reported;   /* an operational event told of its failure: one tells of its recovery */
     uint8_t counted; /* the writer's: 1 + its class in the statistics; 0: in none. Not stored */
 };
 

@@ -15,6 +15,12 @@ bool ingest_creates(const struct batch *b, const struct ingest_op *op);
 /* At most this many index entries come with the operation: its room is asked for before. */
 unsigned ingest_entries(const struct batch *b, const struct ingest_op *op);
 
+/* Deliveries of one message in its own commit; the rest follow by a task of that commit. */
+#define FANOUT_AT_ONCE 1000
+/* Assigns id and times, writes the message and its deliveries: by the submitter's wish, or the
+ * store's own. */
+enum err ingest_message(struct batch *b, const struct table_app *a, struct message *m) MUST_CHECK;
+
 /* Writes the message's own index entries: its application's, its event id's. */
 enum err message_index(struct batch *b, const struct message *m, struct wall expires) MUST_CHECK;
 

@@ -7,7 +7,10 @@
  *   - the endpoint was disabled or deleted: there will be no retry, so the failure ends it.
  * A manual attempt that fails leaves the state as it was. */
 #include "store/operation.h"
+#include "store/operational.h"
 #include "store/stat.h"
+
+#define FAILING_TRIES 4 /* failures of a delivery that is still retried, until that is told */
 
 static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall expires)
 {
@@ -29,6 +32,20 @@ static enum err put_attempt(struct batch *b, struct outcome_op *op, struct wall 
                        wall_add(expires, INDEX_SLACK_US));
 }
 
+/* Tells the organisation, which the delivery remembers. */
+static enum err report(struct batch *b, enum operational_event what, const struct outcome_op *op,
+                       struct delivery *d)
+{
+    const struct table_endpoint *ep = table_endpoint(b->s->table, d->endpoint_number);
+    d->reported = false;
+    if (!ep || ep->deleted)
+        return ERR_OK;
+    bool told;
+    enum err e = operational_attempt(b, what, ep, &op->attempt, &told);
+    d->reported = told && what != OPERATIONAL_ATTEMPT_RECOVERED;
+    return e;
+}
+
 /* A failure of the attempt that the schedule asked for. */
 static enum err failed(struct batch *b, struct outcome_op *op, struct delivery *d)
 {
@@ -38,9 +55,14 @@ static enum err failed(struct batch *b, struct outcome_op *op, struct delivery *
         return delivery_move(b, d, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED, none);
     if (op->disable_endpoint || ep->disabled)
         return delivery_move(b, d, DELIVERY_DEAD, REASON_ENDPOINT_DISABLED, none);
-    if (op->verdict == OUTCOME_DEAD)
-        return delivery_move(b, d, DELIVERY_DEAD, op->reason, none);
-    return delivery_move(b, d, DELIVERY_RETRYING, REASON_NONE, op->retry_at);
+    if (op->verdict == OUTCOME_RETRY) {
+        enum err e = delivery_move(b, d, DELIVERY_RETRYING, REASON_NONE, op->retry_at);
+        bool tell = d->tries == FAILING_TRIES && !d->reported;
+        return e || !tell ? e : report(b, OPERATIONAL_ATTEMPT_FAILING, op, d);
+    }
+    enum err e = delivery_move(b, d, DELIVERY_DEAD, op->reason, none);
+    bool tell = op->reason == REASON_EXHAUSTED;
+    return e || !tell ? e : report(b, OPERATIONAL_ATTEMPT_EXHAUSTED, op, d);
 }
 
 /* The row that claimed it goes, or it would be claimed for ever. */
@@ -71,6 +93,8 @@ static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery
     if (op->verdict == OUTCOME_DELIVERED) {
         if (d->state != DELIVERY_DELIVERED)
             e = delivery_move(b, d, DELIVERY_DELIVERED, REASON_NONE, (struct wall){0});
+        if (!e && d->reported)
+            e = report(b, OPERATIONAL_ATTEMPT_RECOVERED, op, d);
     } else if (!manual && claimed) {
         e = failed(b, op, d);
     }

@@ -22,6 +22,8 @@ enum err read_id_at(struct store_read *r, enum tree tree, const struct treekey *
 enum err read_number_at(struct store_read *r, enum tree tree, const struct treekey *key,
                         uint32_t *out) MUST_CHECK;
 
+struct task_info read_task_info(const struct id *id, const struct task *t);
+
 /* The id or number in a borrowed suffix or value; false when its length is wrong. */
 bool read_as_id(struct span bytes, struct id *out);
 bool read_as_number(struct span bytes, uint32_t *out);

@@ -21,7 +21,7 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
     if (ref.len == 0 || ref.len > UID_MAX)
         return ERR_NOT_FOUND;
     if (span_starts(ref, SPAN(ID_APP))) {
-        if (id_parse(ref, ID_APP, &id))
+        if (id_parse(ref, ID_APP, &id) || app_is_operational(&id, org))
             return ERR_NOT_FOUND;
     } else {
         struct treekey key = key_id_text(org, ref);
@@ -36,6 +36,23 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
         return ERR_OK;
     app_free(out);
     return ERR_NOT_FOUND;
+}
+
+enum err store_operational_app(struct store_read *r, const struct id *org, struct app **out)
+{
+    *out = NULL;
+    enum err e = load(r, org, out);
+    if (!e && id_cmp(&(*out)->org, org) != 0) {
+        app_free(out); /* a token names its organisation freely: here by another's application */
+        return ERR_NOT_FOUND;
+    }
+    if (e != ERR_NOT_FOUND)
+        return e;
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return ERR_NO_MEMORY;
+    (*out)->id = (*out)->org = *org;
+    return ERR_OK;
 }
 
 static enum err take(void *context, struct span suffix, struct span value, void *row)

@@ -2,6 +2,8 @@
 #include "store/page.h"
 #include "store/read.h"
 
+#include "base/json_writer.h"
+
 static const char *const kinds[] = {
     [TASK_FANOUT] = "message.fanout",
     [TASK_ENDPOINT_DISABLED] = "endpoint.disable",
@@ -19,7 +21,7 @@ bool task_is_public(enum task_kind kind)
     return kind >= TASK_DEAD_REPLAY && kind < TASK_KINDS;
 }
 
-static struct task_info info_of(const struct id *id, const struct task *t)
+struct task_info read_task_info(const struct id *id, const struct task *t)
 {
     return (struct task_info){
         .id = *id,
@@ -31,6 +33,14 @@ static struct task_info info_of(const struct id *id, const struct task *t)
         .created = t->created,
         .updated = t->updated,
     };
+}
+
+void store_task_progress(struct json_writer *w, const struct task_info *t)
+{
+    struct span kind = span_text(t->kind);
+    jw_member_int(w, "processed", (int64_t)t->done);
+    if (span_starts(kind, SPAN("endpoint.")))
+        jw_member_int(w, "messagesSent", (int64_t)t->done);
 }
 
 enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
@@ -47,7 +57,7 @@ enum err store_task_get(struct store_read *r, const struct id *org, const struct
         return e;
     if (id_cmp(&task.org, org) != 0)
         return ERR_NOT_FOUND;
-    *out = info_of(id, &task);
+    *out = read_task_info(id, &task);
     return ERR_OK;
 }
 
@@ -82,7 +92,7 @@ static enum err take(void *context, struct span suffix, struct span value, void 
         return snapshot_corrupt(s->r, "task", suffix);
     if (!selected(s, &task))
         return ERR_NOT_FOUND;
-    *info = info_of(&id, &task);
+    *info = read_task_info(&id, &task);
     return ERR_OK;
 }
 

@@ -5,6 +5,8 @@
 #include "store/codec.h"
 #include "store/record.h"
 
+enum { STATE_REPORTED = 0x80 }; /* beside the delivery's state in its byte */
+
 /* On disk: append only. */
 enum { TAG_URL = 1, TAG_RESPONSE };
 enum { TAG_EVENT_TYPE = 1 };
@@ -12,7 +14,7 @@ enum { TAG_EVENT_TYPE = 1 };
 void record_delivery_encode(const struct delivery *d, struct buf *out)
 {
     size_t start = codec_begin(out);
-    buf_u8(out, (uint8_t)d->state);
+    buf_u8(out, (uint8_t)(d->state | (d->reported ? STATE_REPORTED : 0)));
     buf_u8(out, (uint8_t)d->reason);
     buf_u16(out, d->tries);
     buf_u16(out, d->last_status);
@@ -31,7 +33,11 @@ enum err record_delivery_decode(struct span in, struct delivery *out)
     enum err e = codec_open(in, &r);
     if (e)
         return e;
-    out->state = codec_read_below(&r, DELIVERY_NONE + 1);
+    uint8_t state = read_u8(&r);
+    out->reported = (state & STATE_REPORTED) != 0;
+    out->state = state & ~STATE_REPORTED;
+    if (out->state > DELIVERY_NONE)
+        r.failed = true;
     out->reason = codec_read_below(&r, REASON_CANCELED + 1);
     out->tries = read_u16(&r);
     out->last_status = read_u16(&r);

@@ -5,6 +5,7 @@
  * again while the task runs, and what comes after that is wanted. A deletion takes whatever is
  * there. */
 #include "store/operation.h"
+#include "store/operational.h"
 #include "store/task.h"
 
 /* Ends what one due row stands for, and removes the row. */
@@ -144,6 +145,17 @@ static enum err first_endpoint(struct batch *b, uint32_t app_number, uint32_t *e
     return e;
 }
 
+/* The uid of the application went with its rows. */
+static enum err tell_removed(struct batch *b, const struct task *t, uint32_t endpoint)
+{
+    const struct table_endpoint *ep = table_endpoint(b->s->table, endpoint);
+    if (!ep)
+        return ERR_OK;
+    const struct operational_subject s = {
+        .org = &t->org, .app = &t->app, .endpoint = &ep->id, .endpoint_uid = ep->uid};
+    return operational_endpoint(b, OPERATIONAL_ENDPOINT_DELETED, &s, (struct span){0});
+}
+
 static enum err remove_endpoint(struct batch *b, uint32_t endpoint, const struct treekey *row)
 {
     enum err e = endpoint_unlink(b, endpoint);
@@ -176,6 +188,8 @@ enum err retire_app_step(struct batch *b, struct task *t, unsigned limit)
         if (e || !done)
             return e;
         e = remove_endpoint(b, endpoint, &row);
+        if (!e)
+            e = tell_removed(b, t, endpoint);
         t->done++;
     }
     return e;

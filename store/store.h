@@ -171,7 +171,8 @@ struct app_op {
     struct id id;    /* of STORE_APP_DELETE: cancels deliveries, deletes endpoints, in steps */
 };
 struct endpoint_op {
-    struct store_op op; /* ERR_NOT_FOUND when the application is gone. Setting `disabled` moves its
+    struct store_op op; /* ERR_NOT_FOUND when the application is gone; the operational one of
+                           endpoint->org is made in the same commit when there is none. Setting `disabled` moves its
                            unfinished deliveries to the dead letters, in steps */
     struct endpoint *endpoint;
     uint32_t number; /* of STORE_ENDPOINT_DELETE */
@@ -270,6 +271,10 @@ struct page {
 /* `ref` is an id with its prefix, or a uid. ERR_NOT_FOUND. */
 enum err store_app_get(struct store_read *r, const struct id *org, struct span ref,
                        struct app **out) MUST_CHECK;
+/* The application of the organisation's operational endpoints, which no `ref` leads to. One that
+ * was not made yet has number 0, under which nothing is found. ERR_NOT_FOUND: it cannot have one. */
+enum err store_operational_app(struct store_read *r, const struct id *org,
+                               struct app **out) MUST_CHECK;
 enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct span ref,
                             struct endpoint **out) MUST_CHECK;
 enum err store_endpoint_load(struct store_read *r, uint32_t number,
@@ -375,6 +380,8 @@ struct task_info {
     uint64_t done; /* deliveries handled so far */
     struct wall created, updated;
 };
+/* Writes how far it is as members of an object, for answers and for the event of its end alike. */
+void store_task_progress(struct json_writer *w, const struct task_info *t);
 enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
                         struct task_info *out) MUST_CHECK;
 struct task_query {

@@ -17,6 +17,7 @@
 struct table {
     /* the writer alone */
     struct map *apps, *apps_numbered, *apps_by_uid;
+    unsigned operational; /* as table_operational_endpoints says */
     /* changed by the writer under `lock`, read by others under it */
     pthread_rwlock_t lock;
     struct map *endpoints;
@@ -183,6 +184,7 @@ void table_app_delete(struct table *t, uint32_t number)
     struct table_app *a = table_app_numbered(t, number);
     if (!a)
         return;
+    assert(!app_is_operational(&a->id, &a->org));
     for (unsigned i = 0; i < a->endpoint_count; i++) {
         a->endpoints[i]->deleted = true;
         a->endpoints[i]->app = NULL;
@@ -260,7 +262,12 @@ void table_endpoint_free(struct table_endpoint **e)
     *e = NULL;
 }
 
-static enum err app_adopt(struct table_app *a, struct table_endpoint *fresh)
+unsigned table_operational_endpoints(const struct table *t)
+{
+    return t->operational;
+}
+
+static enum err app_adopt(struct table *t, struct table_app *a, struct table_endpoint *fresh)
 {
     if (a->endpoint_count == a->endpoint_room) {
         unsigned room = a->endpoint_room ? a->endpoint_room * 2 : FIRST_ROOM;
@@ -273,6 +280,7 @@ static enum err app_adopt(struct table_app *a, struct table_endpoint *fresh)
     assert(!a->endpoint_count || a->endpoints[a->endpoint_count - 1]->number < fresh->number);
     a->endpoints[a->endpoint_count++] = fresh;
     fresh->app = a;
+    t->operational += app_is_operational(&a->id, &a->org);
     return ERR_OK;
 }
 
@@ -306,7 +314,7 @@ enum err table_endpoint_put(struct table *t, struct table_endpoint *fresh, uint3
     if (old)
         endpoint_succeed(old, fresh);
     else if (a)
-        e = app_adopt(a, fresh);
+        e = app_adopt(t, a, fresh);
     else
         fresh->deleted = true;
     if (e) {
@@ -330,6 +338,7 @@ void table_endpoint_delete(struct table *t, uint32_t number)
     if (e->app) {
         unsigned i = place_of(e->app, e);
         e->app->endpoint_count--;
+        t->operational -= app_is_operational(&e->app->id, &e->app->org);
         memmove(e->app->endpoints + i, e->app->endpoints + i + 1,
                 (e->app->endpoint_count - i) * sizeof(struct table_endpoint *));
     }

@@ -63,6 +63,8 @@ enum err table_load(struct table *t, const struct env *env, MDB_txn *txn,
 struct table_app *table_app(const struct table *t, const struct id *id);
 struct table_app *table_app_numbered(const struct table *t, uint32_t number);
 struct table_app *table_app_by_uid(const struct table *t, const struct id *org, struct span uid);
+/* Endpoints of operational applications, of all organisations; deleted ones do not count. */
+unsigned table_operational_endpoints(const struct table *t);
 /* Also those that are deleted and still have a task. */
 struct table_endpoint *table_endpoint(const struct table *t, uint32_t number);
 

@@ -7,6 +7,8 @@
  *     it. */
 #include "store/task.h"
 
+#include "store/operational.h"
+
 #include "base/log.h"
 
 #include <assert.h>
@@ -209,7 +211,9 @@ static enum err finish_row(struct batch *b, const struct task *t)
     if (e)
         return e;
     e = batch_expire(b, wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK, key_span(&key));
-    return e ? e : put_row(b, t);
+    if (!e)
+        e = put_row(b, t);
+    return e ? e : operational_task(b, t);
 }
 
 static enum err step(struct batch *b, struct node *n, unsigned limit)

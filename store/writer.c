@@ -16,6 +16,7 @@
 #include "store/writer.h"
 
 #include "store/operation.h"
+#include "store/operational.h"
 #include "store/queue.h"
 #include "store/task.h"
 
@@ -212,7 +213,8 @@ static enum err apply_one(struct batch *b, struct store_op *op)
 /* How many index entries the operation may write. */
 static unsigned entries_of(const struct batch *b, const struct store_op *op)
 {
-    return op->kind == STORE_INGEST ? ingest_entries(b, (const struct ingest_op *)op) : 2;
+    return op->kind == STORE_INGEST ? ingest_entries(b, (const struct ingest_op *)op)
+                                    : 2 + operational_entries(b);
 }
 
 static enum err apply_queue(struct writer *w, struct queue *refused)
@@ -259,7 +261,7 @@ static enum err background(struct writer *w)
     } else {
         unsigned rows = tasks_fan_out(b->tasks) ? COMMIT_ROWS_MAX : STEP_ROWS_MAX;
         e = index_step(b->s->index, b->txn, b->now, index_rows, &index_more);
-        if (!e && index_has_room(b->s->index, rows))
+        if (!e && index_has_room(b->s->index, rows + operational_entries(b)))
             e = tasks_step(b, rows, &tasks_more);
     }
     if (!e && b->now.us >= w->retention_next.us)
@@ -333,6 +335,7 @@ static void turn(struct writer *w)
     struct batch *b = &w->batch;
     struct queue refused = {0};
     enum err e = batch_begin(b, clock_wall());
+    b->cramped = w->lean || atomic_load(&w->full);
     if (!e)
         e = apply_queue(w, &refused);
     if (!e)

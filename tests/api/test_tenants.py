@@ -27,6 +27,9 @@ BODIES = {
     "endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.replay_missing": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.bulk_replay": {"since": "2026-01-01T00:00:00Z"},
+    "operational_webhook_endpoint.create": {"url": NOBODY},
+    "operational_webhook_endpoint.update": {"url": NOBODY + "/changed"},
+    "operational_webhook_endpoint.update_headers": {"headers": {"x-changed": "1"}},
     "event_type.create": {"name": "made", "description": "made"},
     "event_type.update": {"description": "changed"},
     "event_type.patch": {"description": "changed"},
@@ -66,6 +69,9 @@ class World:
             "attempt": delivery["lastAttemptId"],
             "task": task,
             "key": self._post("/key", {"scope": "read"})["id"],
+            "operational": self._post(
+                "/operational-webhook/endpoint", {"url": NOBODY, "disabled": True}
+            )["id"],
         }
 
     def _post(self, path, body):
@@ -77,13 +83,16 @@ class World:
         """`token` "": without one."""
         body = BODIES.get(route.operation, {}) if route.method not in ("GET", "DELETE") else None
         headers = {} if token else {"authorization": ""}
-        path = route.path.format(**self.ids)
+        operational = "/operational-webhook/" in route.path
+        endpoint = self.ids["operational" if operational else "endpoint"]
+        path = route.path.format(**{**self.ids, "endpoint": endpoint})
         return self.service.call(route.method, path, body, token=token, headers=headers, api="")
 
     def seen(self):
         app = f"/app/{self.ids['app']}"
         endpoint = f"{app}/endpoint/{self.ids['endpoint']}"
         paths = ["/app", "/key", "/event-type?include_archived=true&with_content=true", app]
+        paths += ["/operational-webhook/endpoint"]
         paths += [f"{app}/endpoint", f"{app}/msg", f"{app}/dead-letter", endpoint]
         paths += [f"{endpoint}/headers", f"{endpoint}/secret", f"{endpoint}/msg"]
         paths += [f"{app}/attempt/endpoint/{self.ids['endpoint']}"]

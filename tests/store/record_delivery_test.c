@@ -53,6 +53,20 @@ static void a_delivery_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_delivery);
 }
 
+static void a_delivery_whose_failure_was_told_says_so_beside_its_state(void **state)
+{
+    (void)state;
+    const struct delivery in = {
+        .state = DELIVERY_RETRYING, .tries = 4, .due = {1700000000000002}, .reported = true};
+    struct delivery out;
+    record_delivery_encode(&in, &encoded);
+    golden_same("delivery_reported", &encoded);
+    assert_int_equal(record_delivery_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.state, in.state);
+    assert_true(out.reported);
+    golden_mutations(&encoded, decode_delivery);
+}
+
 static void a_delivery_has_one_size_in_every_state(void **state)
 {
     (void)state;
@@ -212,6 +226,7 @@ int main(void)
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_delivery_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_delivery_whose_failure_was_told_says_so_beside_its_state),
         RECORD_TEST(a_delivery_has_one_size_in_every_state),
         RECORD_TEST(a_due_row_is_written_as_its_golden_file_says),
         RECORD_TEST(an_attempt_is_written_as_its_golden_file_says),
