@@ -53,6 +53,15 @@ SDKS = (
     javascript("javascript", "svix", r'"svix": "([^"]+)"'),
     javascript("javascript-1", "svix-1", r'"svix-1": "npm:svix@([^"]+)"'),
     Sdk(
+        name="python-1",
+        folder="python",
+        pinned=("requirements.txt", r"svix==(\S+)"),
+        tools={"python3": (3, 9)},
+        prepare=("sh", "-c", "python3 -m venv venv && venv/bin/pip install -q -r requirements.txt"),
+        run=["venv/bin/python", "-W", "ignore", "-m", "unittest", "-v"],
+        verdict=r"test_(?P<test>\w+) .*\.\.\. (?:(?P<good>ok)|(?P<bad>FAIL|ERROR))",
+    ),
+    Sdk(
         name="go",
         folder="go",
         pinned=("go.mod", r"svix-webhooks v(\S+)"),
