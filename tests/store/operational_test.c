@@ -239,6 +239,28 @@ static void nothing_is_told_about_operational_endpoints(void **state)
     rig_close(&r);
 }
 
+static void a_deleted_listener_is_told_nothing(void **state)
+{
+    (void)state;
+    begin();
+    struct endpoint second = operational_endpoint();
+    OK(rig_put_endpoint(&r, &second));
+    struct endpoint_op removal = {.number = listener.number};
+    OK(rig_do(&r, &removal.op, STORE_ENDPOINT_DELETE));
+    rig_add_endpoint(&r, &a);
+    assert_int_equal(events(), 0);
+    assert_int_equal(r.deliveries, 1);
+    rig_restart(&r);
+    rig_add_endpoint(&r, &a);
+    assert_int_equal(r.deliveries, 1);
+    assert_int_equal(r.delivered[0].endpoint, second.number);
+    removal = (struct endpoint_op){.number = second.number};
+    OK(rig_do(&r, &removal.op, STORE_ENDPOINT_DELETE));
+    rig_add_endpoint(&r, &a);
+    assert_int_equal(r.deliveries, 1);
+    rig_close(&r);
+}
+
 static void another_organisation_is_told_nothing(void **state)
 {
     (void)state;
@@ -292,6 +314,31 @@ static void an_organisation_with_the_id_of_an_application_has_no_operational_one
     struct app home = {.id = a.id, .org = a.id};
     struct endpoint e = rig_endpoint_new(&r, &home);
     assert_int_equal(rig_put_endpoint(&r, &e), ERR_NOT_FOUND);
+    rig_close(&r);
+}
+
+/* ---------------------------------------------------------------- how long */
+
+static void events_expire_as_messages_do_and_their_endpoints_stay(void **state)
+{
+    (void)state;
+    begin();
+    rig_add_endpoint(&r, &a);
+    struct message *m = event(0), *later;
+    struct id id = m->id;
+    message_unref(&m);
+    rig_advance(&r, 10 * DAY_US);
+    rig_kill(&r, &id, &listener);
+    rig_advance(&r, 21 * DAY_US);
+    rig_turns(&r, 3);
+    OK(rig_load(&r, &id, &later)); /* its dead letter holds it for a while */
+    message_unref(&later);
+    rig_advance(&r, 31 * DAY_US);
+    rig_turns(&r, 3);
+    assert_int_equal(rig_load(&r, &id, &later), ERR_NOT_FOUND);
+    rig_restart(&r);
+    rig_add_endpoint(&r, &a);
+    assert_int_equal(events(), 1);
     rig_close(&r);
 }
 
@@ -372,6 +419,8 @@ int main(void)
         cmocka_unit_test(the_endpoints_of_a_deleted_application_are_told_to_be_deleted),
         cmocka_unit_test(only_what_was_asked_for_is_told),
         cmocka_unit_test(nothing_is_told_about_operational_endpoints),
+        cmocka_unit_test(a_deleted_listener_is_told_nothing),
+        cmocka_unit_test(events_expire_as_messages_do_and_their_endpoints_stay),
         cmocka_unit_test(another_organisation_is_told_nothing),
         cmocka_unit_test(no_reference_leads_to_the_application_of_operational_endpoints),
         cmocka_unit_test(an_organisation_with_the_id_of_an_application_has_no_operational_one),
