@@ -20,13 +20,13 @@ PREFIX  ?= /usr/local
 
 DEPS           := build/deps
 PACKAGES_build := build-essential pkg-config libmicrohttpd-dev libcurl4-openssl-dev liblmdb-dev \
-                  libjansson-dev libssl-dev libxxhash-dev
+                  libjansson-dev libssl-dev libxxhash-dev libyaml-dev
 PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates
 PACKAGES_lint  := clang-format cppcheck python3 git
 
 # ---- Flags -------------------------------------------------------------------------------------
 
-PKGS   := libmicrohttpd libcurl lmdb jansson libcrypto
+PKGS   := libmicrohttpd libcurl lmdb jansson libcrypto yaml-0.1
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Wformat=2 -Wno-sign-conversion
 WERROR := $(if $(CI),-Werror)
@@ -95,6 +95,23 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Fault experiments: programs on the store, and libraries that are preloaded into the service.
+FAULTS := $(addprefix $(OUT)/faults/,cut rot witness disk.so memory.so)
+
+$(OUT)/faults/cut: $(patsubst %,$(OUT)/obj/tests/faults/%.o,cut crash_disk ledger) $(LIBS_store)
+$(OUT)/faults/rot: $(patsubst %,$(OUT)/obj/tests/faults/%.o,rot ledger) $(LIBS_store)
+$(OUT)/faults/witness: $(patsubst %,$(OUT)/obj/tests/faults/%.o,witness witness_post witness_take) $(LIBS_base)
+$(OUT)/faults/cut $(OUT)/faults/rot $(OUT)/faults/witness:
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/faults/%.so: tests/faults/%.c tests/faults/control.c $(wildcard tests/faults/*.h) | $(DEPS)/build
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 -O2 -g $(WARN) $(WERROR) -include base/banned.h -fPIC \
+	    -fvisibility=hidden -pthread -shared -o $@ $(filter %.c,$^)
+
 $(OUT)/obj/%.o: %.c | $(DEPS)/build
 	@mkdir -p $(@D)
 	@echo "CC   $<"
@@ -151,6 +168,12 @@ crash: all $(VENV) ## kill -9 under load, with a ledger outside
 	@mkdir -p $(RESULTS)/crash
 	@$(call pytest,tests/faults,$(RESULTS)/crash/faults)
 	@python3 tests/tally.py $(RESULTS)/crash
+
+.PHONY: faults
+faults: all $(FAULTS) $(VENV) ## power cuts, disk errors, bit rot, no memory, kill -9: one table
+	@rm -rf $(RESULTS)/faults
+	@SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/python tests/faults/run.py \
+	    $(RESULTS)/faults $(FAULTS_OPTIONS)
 
 .PHONY: test-sdks
 test-sdks: all ## the official SDKs of other languages (JavaScript, Go, Rust) against the service

@@ -10,8 +10,8 @@
 #define TYPE_MISSING "value_error.missing"
 #define TYPE_JSON "value_error.jsondecode"
 
-/* Decoded texts and the names of one object at a time; a body is ADMIN_BODY_MAX at most. */
-#define BODY_ARENA_MAX (16u * ADMIN_BODY_MAX)
+/* Decoded texts and the names of one object at a time; a body is IMPORT_BODY_MAX at most. */
+#define BODY_ARENA_MAX (4u * IMPORT_BODY_MAX)
 
 static void refuse(struct body *b, const char *field, const char *message, const char *type)
 {
@@ -119,6 +119,15 @@ void body_close(struct body *b)
     arena_free(&b->arena);
 }
 
+bool body_good(struct request *req, const struct body *b)
+{
+    if (b->result == ERR_INVALID)
+        request_invalid_type(req, "body", b->field[0] ? b->field : NULL, b->message, b->type);
+    else if (b->result)
+        request_fail_err(req, b->result, NULL);
+    return b->result == ERR_OK;
+}
+
 void body_refuse(struct body *b, const char *field, const char *message)
 {
     refuse(b, field, message, TYPE_VALUE);
@@ -141,6 +150,20 @@ void body_adopt(struct body *b, const char *name, const struct body *inner)
     buf_free(&field);
     memcpy(b->message, inner->message, sizeof b->message);
     b->type = inner->type;
+}
+
+void body_enter(struct body *outer, struct json_value object, struct body *inner)
+{
+    *inner = (struct body){.root = object, .arena = outer->arena, .result = outer->result};
+    if (!inner->result && object.type != JSON_OBJECT)
+        body_refuse(inner, "", "value is not a valid object");
+}
+
+void body_leave(struct body *outer, const char *name, struct body *inner)
+{
+    outer->arena = inner->arena;
+    inner->arena = (struct arena){0};
+    body_adopt(outer, name, inner);
 }
 
 void body_require(struct body *b, const char *field, enum field state)
@@ -328,6 +351,28 @@ enum field body_object(struct body *b, const char *name, size_t max, struct json
     else if (out->raw.len > max)
         body_refuse(b, name, "the value is too large");
     return b->result == ERR_OK ? FIELD_VALUE : FIELD_ABSENT;
+}
+
+enum field body_list(struct body *b, const char *name, unsigned max, struct json_value *out,
+                     unsigned *count)
+{
+    enum field state = member(b, name, out);
+    struct json_value item;
+    struct span none;
+    size_t items = 0;
+    if (state != FIELD_VALUE)
+        return state;
+    if (out->type == JSON_ARRAY)
+        for (struct json_walk w = json_walk(*out); json_next(&w, &none, &item);)
+            items++;
+    if (out->type == JSON_ARRAY && items <= max) {
+        *count = (unsigned)items;
+        return FIELD_VALUE;
+    }
+    char why[96];
+    snprintf(why, sizeof why, "value is not a list of at most %u items", max);
+    body_refuse(b, name, why);
+    return FIELD_ABSENT;
 }
 
 enum field body_map(struct body *b, const char *name, bool nulls, struct text_map *out)

@@ -8,18 +8,19 @@
 #define ADMIN_BODY_H
 
 #include "admin/text_map.h"
-#include "base/clock.h"
+#include "http/request.h"
 
 /* Three states: a PATCH leaves alone what is absent and clears what is null. */
 enum field { FIELD_ABSENT, FIELD_NULL, FIELD_VALUE };
 
-#define BODY_FIELD_MAX 96
+#define BODY_FIELD_MAX 512
 
 struct body {
     struct json_value root;         /* an object; empty raw when there was no body */
     struct arena arena;             /* what had to be decoded */
     enum err result;                /* ERR_OK, ERR_INVALID, ERR_NO_MEMORY */
-    char field[BODY_FIELD_MAX + 1]; /* dotted path of the broken field; empty: the body itself */
+    char field[BODY_FIELD_MAX + 1]; /* dotted path of the broken field, as
+                                       http/answer.h says; empty: the body itself */
     char message[160];
     const char *type; /* of the refusal: "value_error", … */
 };
@@ -36,6 +37,13 @@ struct text_rule {
  * must outlive the body. */
 void body_open(struct body *b, struct span raw, bool optional);
 void body_close(struct body *b);
+/* False, with the refusal replied, when a rule was broken. */
+bool body_good(struct request *req, const struct body *b);
+
+/* `inner` reads an object inside the body, with the memory of the outer one, until body_leave, which
+ * records what broke in it under `name`. One at a time. */
+void body_enter(struct body *outer, struct json_value object, struct body *inner);
+void body_leave(struct body *outer, const char *name, struct body *inner);
 
 /* Records a broken rule unless one was recorded before. `message` is copied. */
 void body_refuse(struct body *b, const char *field, const char *message);
@@ -60,6 +68,9 @@ enum field body_texts(struct body *b, const char *name, const struct text_rule *
                       unsigned max, struct span *out, unsigned *count);
 /* An object as it stands in the body, of at most `max` bytes. */
 enum field body_object(struct body *b, const char *name, size_t max, struct json_value *out);
+/* A list of at most `max` items as it stands in the body. */
+enum field body_list(struct body *b, const char *name, unsigned max, struct json_value *out,
+                     unsigned *count);
 /* An object of texts; `nulls`: or of nulls. */
 enum field body_map(struct body *b, const char *name, bool nulls, struct text_map *out);
 /* The map as compact JSON in the body's arena; refuses `field` when that is over `max` bytes. */

@@ -88,6 +88,8 @@ static void endpoint_members(struct json_writer *w, const struct endpoint *e)
     texts_or_null(w, "eventTypes", e->filters, e->filter_count);
     texts_or_null(w, "channels", e->channels, e->channel_count);
     rate(w, e->throttle_rate);
+    jw_member_string(w, "ordering", span_text(ordering_name(e->ordering)));
+    jw_member_string(w, "cloudEvents", span_text(cloud_events_name(e->cloud_events)));
     metadata(w, e->metadata);
     times(w, e->created, e->updated);
 }
@@ -181,7 +183,7 @@ static void tries(struct json_writer *w, const struct delivery *d)
 }
 
 void entity_out_delivery(struct json_writer *w, const struct delivery *d, const struct id *endpoint,
-                         bool in_flight)
+                         bool in_flight, const struct id *waits_for)
 {
     jw_object(w);
     jw_member_id(w, "msgId", ID_MESSAGE, &d->message);
@@ -191,6 +193,7 @@ void entity_out_delivery(struct json_writer *w, const struct delivery *d, const 
     reason(w, d);
     tries(w, d);
     jw_member_time(w, "nextAttempt", in_flight ? (struct wall){0} : status_next_attempt(d));
+    id_or_null(w, "waitsFor", ID_MESSAGE, waits_for);
     jw_member_time(w, "createdAt", d->created);
     jw_member_time(w, "finishedAt", d->finished);
     jw_end_object(w);
@@ -208,18 +211,31 @@ void entity_out_dead_letter(struct json_writer *w, const struct message *m,
     jw_end_object(w);
 }
 
-void entity_out_task(struct json_writer *w, const struct task_info *t)
+void entity_out_task_open(struct json_writer *w, const struct task_info *t)
 {
+    const char *status = t->failed ? "failed" : t->finished ? "finished" : "running";
     jw_object(w);
     jw_member_id(w, "id", ID_TASK, &t->id);
-    jw_member_string(w, "status", span_text(t->finished ? "finished" : "running"));
+    jw_member_string(w, "status", span_text(status));
     jw_member_string(w, "task", span_text(t->kind));
     jw_name(w, "data");
     jw_object(w);
     store_task_progress(w, t);
+    if (t->failed)
+        jw_member_string(w, "error", SPAN("the result is too large"));
+}
+
+void entity_out_task_close(struct json_writer *w, const struct task_info *t)
+{
     jw_end_object(w);
     jw_member_time(w, "updatedAt", t->updated);
     jw_end_object(w);
+}
+
+void entity_out_task(struct json_writer *w, const struct task_info *t)
+{
+    entity_out_task_open(w, t);
+    entity_out_task_close(w, t);
 }
 
 void entity_out_key(struct json_writer *w, const struct api_key *k, struct span token)

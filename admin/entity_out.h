@@ -26,12 +26,15 @@ void entity_out_message_endpoint(struct json_writer *w, const struct endpoint *e
 
 /* Ours. The state of one delivery: what happened, what happens next, when and why. */
 void entity_out_delivery(struct json_writer *w, const struct delivery *d, const struct id *endpoint,
-                         bool in_flight);
+                         bool in_flight, const struct id *waits_for);
 /* Ours. MessageOut and why, where and when it died. */
 void entity_out_dead_letter(struct json_writer *w, const struct message *m,
                             const struct delivery *d, const struct id *endpoint, bool content);
 
 void entity_out_task(struct json_writer *w, const struct task_info *t);
+/* The same in two parts: between them stands what else belongs into `data`. */
+void entity_out_task_open(struct json_writer *w, const struct task_info *t);
+void entity_out_task_close(struct json_writer *w, const struct task_info *t);
 
 /* `token` is empty but in the answer that creates the key: it is not stored anywhere. */
 void entity_out_key(struct json_writer *w, const struct api_key *k, struct span token);

@@ -1,18 +1,20 @@
 /* Event types. Deleting archives, so that endpoints which filter on a type go on; creating an
- * archived one brings it back. Schemas are stored as given and must be objects; whether they are
- * valid JSON Schema is not checked here. */
+ * archived one brings it back. Schemas are checked, and stored as given. */
+#include "admin/event_type.h"
+
 #include "admin/entity_out.h"
 #include "admin/field.h"
 #include "admin/handlers.h"
+#include "admin/json_schema.h"
 #include "admin/list.h"
 #include "admin/params.h"
 #include "admin/write.h"
+#include "http/answer.h"
 
 static const struct text_rule group_rule = {
     .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 
-/* A type behind feature flags shows only to tokens that carry one of them. */
-static bool visible(const struct request *req, const struct event_type *t)
+bool event_type_visible(const struct request *req, const struct event_type *t)
 {
     const struct principal *who = request_principal(req);
     bool shown = who->scope != SCOPE_APP || t->flag_count == 0;
@@ -21,30 +23,44 @@ static bool visible(const struct request *req, const struct event_type *t)
     return shown;
 }
 
-static void read_schemas(struct write *w, bool patch)
+/* Where in `schemas` a fault lies: the version, then the place in its schema. */
+static void refuse_schema(struct body *b, struct span version, const struct json_schema_fault *f)
+{
+    struct buf field;
+    buf_init(&field, ADMIN_BODY_MAX);
+    buf_text(&field, "schemas.");
+    for (size_t i = 0; i < version.len; i++)
+        buf_char(&field, version.ptr[i] == '.' ? LOC_DOT : version.ptr[i]);
+    if (f->path[0])
+        buf_printf(&field, ".%s", f->path);
+    body_refuse(b, field.failed || !field.ptr ? "schemas" : field.ptr, f->message);
+    buf_free(&field);
+}
+
+static void read_schemas(struct body *b, struct event_type *t, bool patch)
 {
     struct json_value schemas, schema;
+    struct json_schema_fault fault;
     struct span version;
-    enum field state = body_object(&w->body, "schemas", ADMIN_BODY_MAX, &schemas);
+    enum field state = body_object(b, "schemas", ADMIN_BODY_MAX, &schemas);
     if (state == FIELD_ABSENT && patch)
         return;
-    w->event_type.schemas = state == FIELD_VALUE ? schemas.raw : span_text(NULL);
+    t->schemas = state == FIELD_VALUE ? schemas.raw : span_text(NULL);
     if (state != FIELD_VALUE)
         return;
     for (struct json_walk walk = json_walk(schemas); json_next(&walk, &version, &schema);)
-        if (schema.type != JSON_OBJECT && schema.type != JSON_BOOL)
-            body_refuse(&w->body, "schemas", "every version must be a JSON Schema");
+        if (!b->result && !json_schema_check(schema, &fault))
+            refuse_schema(b, version, &fault);
 }
 
 /* The newer SDKs have a list, the older ones its first flag; a list decides. */
-static void read_feature_flags(struct write *w, bool patch)
+static void read_feature_flags(struct body *b, struct event_type *t, bool patch)
 {
-    struct event_type *t = &w->event_type;
     struct span flag = {0}, list[EVENT_TYPE_FLAGS_MAX];
     unsigned count = 0;
-    enum field one = body_text(&w->body, "featureFlag", &field_feature_flag, &flag);
-    enum field many =
-        body_texts(&w->body, "featureFlags", &field_feature_flag, 0, EVENT_TYPE_FLAGS_MAX, list, &count);
+    enum field one = body_text(b, "featureFlag", &field_feature_flag, &flag);
+    enum field many = body_texts(b, "featureFlags", &field_feature_flag, 0, EVENT_TYPE_FLAGS_MAX,
+                                 list, &count);
     if (patch && one == FIELD_ABSENT && many == FIELD_ABSENT)
         return;
     if (many != FIELD_VALUE && one == FIELD_VALUE)
@@ -53,14 +69,14 @@ static void read_feature_flags(struct write *w, bool patch)
     t->flag_count = count;
 }
 
-static void read_flags(struct write *w, bool patch)
+static void read_flags(struct body *b, struct event_type *t, bool patch)
 {
     static const char *const names[] = {"archived", "deprecated"};
-    bool *const out[] = {&w->event_type.archived, &w->event_type.deprecated};
+    bool *const out[] = {&t->archived, &t->deprecated};
     for (int i = 0; i < 2; i++) {
-        enum field state = body_bool(&w->body, names[i], out[i]);
+        enum field state = body_bool(b, names[i], out[i]);
         if (patch)
-            body_refuse_null(&w->body, names[i], state);
+            body_refuse_null(b, names[i], state);
         else if (state != FIELD_VALUE)
             *out[i] = false;
     }
@@ -74,19 +90,21 @@ static void read_optional(struct body *b, const char *name, const struct text_ru
         *out = span_text(NULL);
 }
 
-static bool read_fields(struct request *req, struct write *w)
+void event_type_read(struct body *b, struct event_type *t, bool patch)
 {
-    struct body *b = &w->body;
-    struct event_type *t = &w->event_type;
-    bool patch = request_method(req) == METHOD_PATCH;
     enum field description = body_text(b, "description", &field_description, &t->description);
     if (!patch)
         body_require(b, "description", description);
     body_refuse_null(b, "description", description);
-    read_flags(w, patch);
-    read_schemas(w, patch);
+    read_flags(b, t, patch);
+    read_schemas(b, t, patch);
     read_optional(b, "groupName", &group_rule, patch, &t->group_name);
-    read_feature_flags(w, patch);
+    read_feature_flags(b, t, patch);
+}
+
+static bool read_fields(struct request *req, struct write *w)
+{
+    event_type_read(&w->body, &w->event_type, request_method(req) == METHOD_PATCH);
     return write_body_good(req, w);
 }
 
@@ -205,7 +223,7 @@ void event_type_get_route(struct request *req)
         e = store_event_type_get(l.read, &request_principal(req)->org, request_param(req, "name"),
                                  &type);
     lookup_release(&l);
-    if (!e && !visible(req, type))
+    if (!e && !event_type_visible(req, type))
         e = ERR_NOT_FOUND;
     struct buf out;
     struct json_writer w;
@@ -239,7 +257,7 @@ static void write_rows(struct request *req, struct json_writer *w, struct event_
             memcpy(last, t->name.ptr, t->name.len);
             ends[1].len = t->name.len;
         }
-        if (!full && visible(req, t))
+        if (!full && event_type_visible(req, t))
             entity_out_event_type(w, t, content);
         event_type_free(&rows[i]);
     }

@@ -2,9 +2,9 @@
  * answers.
  *
  * Who: an application token does everything on its own application's endpoints (ACCESS_APP…), if it
- * has the capability, and reads what belongs to it (ACCESS_READ); it sees no secret of the organisation. A read token never
- * sees a signing secret. Metrics and health name no tenant and are open, for probes and
- * scrapers. */
+ * has the capability, and reads what belongs to it (ACCESS_READ); it sees no secret of the
+ * organisation. A read token never sees a signing secret. Metrics and health name no tenant and are
+ * open, for probes and scrapers. */
 #include "admin/handlers.h"
 
 #include "admin/admin.h"
@@ -13,6 +13,7 @@
 #define APP API "/app/{app}"
 #define ENDPOINT APP "/endpoint/{endpoint}"
 #define MESSAGE APP "/msg/{msg}"
+#define POLLER APP "/poller/{sink}"
 #define OPERATIONAL API "/operational-webhook/endpoint"
 #define BODY ADMIN_BODY_MAX
 
@@ -46,6 +47,12 @@ static const struct route routes[] = {
      "endpoint.replay_missing"},
     {METHOD_POST, ENDPOINT "/bulk-replay", ACCESS_APP_ATTEMPT, BODY, replay_bulk_route,
      "endpoint.bulk_replay"},
+    {METHOD_POST, ENDPOINT "/send-example", ACCESS_APP_ATTEMPT, BODY, example_send_route,
+     "endpoint.send_example"},
+    {METHOD_GET, ENDPOINT "/transformation", ACCESS_READ, 0, transformation_get_route,
+     "endpoint.get_transformation"},
+    {METHOD_PATCH, ENDPOINT "/transformation", ACCESS_APP_TRANSFORMATION, BODY,
+     transformation_patch_route, "endpoint.patch_transformation"},
     {METHOD_GET, ENDPOINT "/stats", ACCESS_READ, 0, stats_get_route, "endpoint.get_stats"},
     {METHOD_GET, ENDPOINT "/attempt-stats", ACCESS_READ, 0, stats_get_attempts_route,
      "endpoint.get_attempt_stats"},
@@ -64,7 +71,13 @@ static const struct route routes[] = {
 
     {METHOD_GET, APP "/msg", ACCESS_READ, 0, message_list_route, "message.list"},
     {METHOD_GET, MESSAGE, ACCESS_READ, 0, message_get_route, "message.get"},
-    {METHOD_DELETE, MESSAGE "/content", ACCESS_ADMIN, 0, message_expunge_route,
+    {METHOD_POST, APP "/msg/precheck/active", ACCESS_INGEST, BODY, message_precheck_route,
+     "message.precheck"},
+    {METHOD_POST, APP "/msg/bulk-expunge", ACCESS_ADMIN, BODY, expunge_several_route,
+     "message.bulk_expunge_content"},
+    {METHOD_POST, APP "/msg/expunge-all-contents", ACCESS_ADMIN, BODY, expunge_all_route,
+     "message.expunge_all_contents"},
+    {METHOD_DELETE, MESSAGE "/content", ACCESS_ADMIN, 0, expunge_message_route,
      "message.expunge_content"},
 
     {METHOD_GET, APP "/attempt/endpoint/{endpoint}", ACCESS_READ, 0, attempt_list_of_endpoint_route,
@@ -73,6 +86,8 @@ static const struct route routes[] = {
      "message_attempt.list_by_msg"},
     {METHOD_GET, MESSAGE "/attempt/{attempt}", ACCESS_READ, 0, attempt_get_route,
      "message_attempt.get"},
+    {METHOD_DELETE, MESSAGE "/attempt/{attempt}/content", ACCESS_ADMIN, 0, expunge_attempt_route,
+     "message_attempt.expunge_content"},
     {METHOD_GET, ENDPOINT "/msg", ACCESS_READ, 0, attempt_messages_of_endpoint_route,
      "message_attempt.list_attempted_messages"},
     {METHOD_GET, MESSAGE "/endpoint", ACCESS_READ, 0, attempt_endpoints_of_message_route,
@@ -81,6 +96,12 @@ static const struct route routes[] = {
      "delivery.get"},
     {METHOD_POST, MESSAGE "/endpoint/{endpoint}/resend", ACCESS_APP_ATTEMPT, BODY,
      resend_create_route, "message_attempt.resend"},
+
+    {METHOD_GET, POLLER, ACCESS_READ, 0, poller_poll_route, "message_poller.poll"},
+    {METHOD_GET, POLLER "/consumer/{consumer}", ACCESS_APP_ATTEMPT, 0, poller_consumer_poll_route,
+     "message_poller.consumer_poll"},
+    {METHOD_POST, POLLER "/consumer/{consumer}/seek", ACCESS_APP_ATTEMPT, BODY,
+     poller_consumer_seek_route, "message_poller.consumer_seek"},
 
     {METHOD_GET, APP "/dead-letter", ACCESS_READ, 0, dead_letter_list_of_app_route,
      "dead_letter.list_by_application"},
@@ -100,6 +121,19 @@ static const struct route routes[] = {
      dead_letter_replay_route, "dead_letter.replay"},
     {METHOD_DELETE, ENDPOINT "/dead-letter/{msg}", ACCESS_APP, 0, dead_letter_discard_route,
      "dead_letter.discard"},
+
+    {METHOD_POST, API "/event-type/import/openapi", ACCESS_ADMIN, IMPORT_BODY_MAX,
+     openapi_import_route, "event_type.import_openapi"},
+
+    {METHOD_POST, API "/stats/usage/app", ACCESS_ADMIN, BODY, usage_app_route,
+     "statistics.aggregate_app_stats"},
+    {METHOD_PUT, API "/stats/usage/event-types", ACCESS_ADMIN, BODY, usage_event_type_route,
+     "statistics.aggregate_event_types"},
+
+    {METHOD_POST, API "/environment/export", ACCESS_ADMIN, BODY, environment_export_route,
+     "environment.export"},
+    {METHOD_POST, API "/environment/import", ACCESS_ADMIN, IMPORT_BODY_MAX,
+     environment_import_route, "environment.import_"},
 
     {METHOD_GET, API "/background-task", ACCESS_READ, 0, task_list_route, "background_task.list"},
     {METHOD_GET, API "/background-task/{task}", ACCESS_READ, 0, task_get_route,

@@ -21,6 +21,7 @@ static const struct schema_field app_in_fields[] = {
     FIELD_MUST("name", app_name, NULL),
     FIELD_MAY_NULL("uid", app_uid, NULL),
     FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RATE_IN,
     FIELD_END,
 };
 const struct schema schema_app_in = {
@@ -30,6 +31,7 @@ static const struct schema_field app_patch_fields[] = {
     FIELD_MAY("name", app_name, NULL),
     FIELD_MAY_NULL("uid", app_uid, NULL),
     FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RATE_IN,
     FIELD_END,
 };
 const struct schema schema_app_patch = {.kind = SCHEMA_OBJECT,
@@ -41,10 +43,7 @@ static const struct schema_field app_out_fields[] = {
     FIELD_MUST("id", schema_app_id, NULL),
     FIELD_MUST_NULL("uid", app_uid, NULL),
     FIELD_MUST("name", app_name, NULL),
-    {"rateLimit", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
-     "`throttleRate` under its older name.", "null"},
-    {"throttleRate", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Messages per second.",
-     "null"},
+    FIELD_RATE_OUT,
     FIELD_MUST("metadata", schema_metadata, NULL),
     FIELD_MUST("createdAt", schema_time, NULL),
     FIELD_MUST("updatedAt", schema_time, NULL),
@@ -98,7 +97,7 @@ const struct schema schema_key_out = {
 
 /* ---- event types ---- */
 
-static const struct schema group_name = {.kind = SCHEMA_TEXT,
+const struct schema schema_event_type_group = {.kind = SCHEMA_TEXT,
                                          .about = "Groups event types for people.",
                                          .min = 1,
                                          .max = NAME_MAX_LEN,
@@ -111,11 +110,11 @@ static const struct schema flag = {
     .max = NAME_MAX_LEN,
     .pattern = "^[a-zA-Z0-9\\-_.]+$",
     .example = "\"beta\""};
-static const struct schema flags = {
+const struct schema schema_event_type_flags = {
     .kind = SCHEMA_LIST, .max = EVENT_TYPE_FLAGS_MAX, .unique = true, .item = &flag};
 static const struct schema json_schema = {
     .kind = SCHEMA_EITHER, .item = &schema_object, .other = &schema_boolean};
-static const struct schema schemas = {.kind = SCHEMA_MAP,
+const struct schema schema_event_type_schemas = {.kind = SCHEMA_MAP,
                                       .about = "A JSON Schema by version.",
                                       .item = &json_schema,
                                       .example = "{\"1\":{\"type\":\"object\"}}"};
@@ -125,9 +124,9 @@ static const struct schema schemas = {.kind = SCHEMA_MAP,
     FIELD_MUST("description", schema_description, NULL),                                          \
         FIELD_MAY_NULL("archived", schema_boolean, NULL),                                         \
         FIELD_MAY_NULL("deprecated", schema_boolean, NULL),                                       \
-        FIELD_MAY_NULL("schemas", schemas, NULL), FIELD_MAY_NULL("groupName", group_name, NULL),  \
+        FIELD_MAY_NULL("schemas", schema_event_type_schemas, NULL), FIELD_MAY_NULL("groupName", schema_event_type_group, NULL),  \
         FIELD_RARE_NULL("featureFlag", flag, NULL),                                               \
-        FIELD_RARE_NULL("featureFlags", flags, "The flags; a list decides when both are given."), \
+        FIELD_RARE_NULL("featureFlags", schema_event_type_flags, "The flags; a list decides when both are given."), \
         FIELD_END
 
 static const struct schema_field event_type_in_fields[] = {
@@ -145,10 +144,10 @@ static const struct schema_field event_type_patch_fields[] = {
     FIELD_MAY("description", schema_description, NULL),
     FIELD_MAY("archived", schema_boolean, NULL),
     FIELD_MAY("deprecated", schema_boolean, NULL),
-    FIELD_MAY_NULL("schemas", schemas, NULL),
-    FIELD_MAY_NULL("groupName", group_name, NULL),
+    FIELD_MAY_NULL("schemas", schema_event_type_schemas, NULL),
+    FIELD_MAY_NULL("groupName", schema_event_type_group, NULL),
     FIELD_RARE_NULL("featureFlag", flag, NULL),
-    FIELD_RARE_NULL("featureFlags", flags, "The flags; a list decides when both are given."),
+    FIELD_RARE_NULL("featureFlags", schema_event_type_flags, "The flags; a list decides when both are given."),
     FIELD_END,
 };
 const struct schema schema_event_type_patch = {.kind = SCHEMA_OBJECT,
@@ -162,10 +161,10 @@ static const struct schema_field event_type_out_fields[] = {
     FIELD_MUST("description", schema_description, NULL),
     FIELD_MUST("archived", schema_boolean, NULL),
     FIELD_MUST("deprecated", schema_boolean, NULL),
-    FIELD_MUST_NULL("schemas", schemas, NULL),
-    FIELD_MUST_NULL("groupName", group_name, NULL),
+    FIELD_MUST_NULL("schemas", schema_event_type_schemas, NULL),
+    FIELD_MUST_NULL("groupName", schema_event_type_group, NULL),
     {"featureFlag", &flag, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
-    {"featureFlags", &flags, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    {"featureFlags", &schema_event_type_flags, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
     FIELD_MUST("createdAt", schema_time, NULL),
     FIELD_MUST("updatedAt", schema_time, NULL),
     FIELD_END,
@@ -177,20 +176,26 @@ const struct schema schema_event_type_out = {
 
 static const char *task_status_choice(unsigned i)
 {
-    static const char *const names[] = {"running", "finished"};
+    static const char *const names[] = {"running", "finished", "failed"};
     return i < sizeof names / sizeof *names ? names[i] : NULL;
 }
-static const struct schema task_status = {
+const struct schema schema_task_status = {
     .kind = SCHEMA_CHOICE, .name = "BackgroundTaskStatus", .choice = task_status_choice};
 static const struct schema_field task_data_fields[] = {
     {"processed", &schema_count, SCHEMA_REQUIRED, "Rows done so far.", "250"},
+    {"messagesPurged", &schema_count, 0, "Payloads deleted so far, of a purge.", "250"},
     {"messagesSent", &schema_count, 0, "Attempts asked for so far, of a recover or replay.", "250"},
+    {"appStats", &schema_usage_apps, SCHEMA_RARE, "Of `application.stats`, once it is finished.",
+     NULL},
+    {"event_types", &schema_usage_types, SCHEMA_RARE,
+     "Of `event-type.aggregate`, once it is finished.", NULL},
+    {"error", &schema_text, SCHEMA_RARE, "Why it failed.", "\"the result is too large\""},
     FIELD_END,
 };
 static const struct schema task_data = {.kind = SCHEMA_OBJECT, .fields = task_data_fields};
 static const struct schema_field task_out_fields[] = {
     FIELD_MUST("id", schema_task_id, NULL),
-    FIELD_MUST("status", task_status, NULL),
+    FIELD_MUST("status", schema_task_status, NULL),
     {"task", &schema_text, SCHEMA_REQUIRED, "What it does.", "\"endpoint.recover\""},
     FIELD_MUST("data", task_data, NULL),
     FIELD_MUST("updatedAt", schema_time, NULL),

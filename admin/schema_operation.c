@@ -68,7 +68,12 @@ _Static_assert(PAGE_DEFAULT == 50, "the text names the number");
         FIELD_MAY("status_code_class", schema_status_class, "Only responses of this class."), \
         FIELD_MAY("with_msg", schema_boolean, "true adds each attempt's message."), EXPANDED_QUERY
 
-static const struct schema_field app_list_query[] = {PAGE_QUERY(app_iterator), FIELD_END};
+static const struct schema_field app_list_query[] = {
+    PAGE_QUERY(app_iterator),
+    FIELD_MAY("exclude_apps_with_no_endpoints", schema_boolean, "true leaves them out."),
+    FIELD_MAY("exclude_apps_with_disabled_endpoints", schema_boolean,
+              "true leaves those out that have none but disabled ones."),
+    FIELD_END};
 static const struct schema_field app_create_query[] = {
     FIELD_MAY("get_if_exists", schema_boolean, "true answers with the one that has this uid."),
     FIELD_END,
@@ -106,6 +111,23 @@ static const struct schema_field dead_of_app_query[] = {
 static const struct schema_field dead_of_endpoint_query[] = {PAGE_QUERY(message_iterator),
                                                              DEAD_QUERY, FIELD_END};
 
+static const struct schema poll_iterator = {.kind = SCHEMA_TEXT,
+                                            .pattern = "^(" ID_MESSAGE "[0-9A-Z][0-9A-Za-z]{26})?$",
+                                            .example =
+                                                "\"" ID_MESSAGE "2bjkzYgDPCTwDCZ1nQbWSUqqYVy\""};
+static const struct schema poll_wait = {
+    .kind = SCHEMA_INTEGER, .max = POLL_WAIT_MAX_S, .example = "20"};
+#define POLL_QUERY                                                                             \
+    FIELD_MAY("limit", limit, "Messages of the page; 50 unless said otherwise."),              \
+        FIELD_MAY("event_type", schema_event_type_name, "Only of this event type."),           \
+        FIELD_MAY("channel", schema_text, "Only of this channel."),                            \
+        FIELD_MAY("wait", poll_wait, "Seconds to wait for a message when there is none yet."), \
+        FIELD_MAY("iterator", poll_iterator,                                                   \
+                  "`iterator` of the page before; of a consumer it says that this page is done.")
+static const struct schema_field poll_query[] = {
+    POLL_QUERY, FIELD_MAY("after", schema_time, "Only what is newer."), FIELD_END};
+static const struct schema_field consumer_poll_query[] = {POLL_QUERY, FIELD_END};
+
 static const struct schema_field stats_query[] = {
     FIELD_MAY("since", schema_time, "From this hour on; 28 days before `until` otherwise."),
     FIELD_MAY("until", schema_time, "Up to this hour, with it; now otherwise."), FIELD_END};
@@ -124,9 +146,10 @@ static const struct schema task_or_nothing = {.kind = SCHEMA_EITHER,
 
 static const struct operation operations[] = {
     {"message.create", "Accepts an event; answers once it is on disk.", &schema_message_in,
-     &schema_message_out, 202, 0, message_create_query, 0},
+     &schema_message_or_batch_out, 202, 0, message_create_query,
+     OPERATION_CLOUD_EVENT | OPERATION_CLOUD_EVENTS},
     {"message.create_batch", "Accepts many events, each with a result of its own.",
-     &schema_batch_in, &schema_batch_out, 202, 0, NULL, 0},
+     &schema_batch_in, &schema_batch_out, 202, 0, NULL, OPERATION_CLOUD_EVENTS},
 
     {"application.list", "Lists applications.", NULL, &schema_app_out, 200, 0, app_list_query,
      OPERATION_PAGE},
@@ -165,6 +188,12 @@ static const struct operation operations[] = {
      0, NULL, 0},
     {"endpoint.recover", "Sends once more what failed for good since a moment.", &schema_recover_in,
      &schema_task_out, 202, 0, NULL, 0},
+    {"endpoint.send_example", "Sends an example of an event to this endpoint alone.",
+     &schema_example_in, &schema_message_out, 202, 0, NULL, 0},
+    {"endpoint.get_transformation", "Shows that payloads are sent as they came.", NULL,
+     &schema_transformation_out, 200, 0, NULL, 0},
+    {"endpoint.patch_transformation", "Takes back a transformation; making one is not built yet.",
+     &schema_transformation_patch, NULL, 204, 0, NULL, 0},
     {"endpoint.get_stats",
      "Counts an endpoint's messages of a window by what became of them, in whole hours.", NULL,
      &schema_endpoint_stats, 200, 0, stats_query, 0},
@@ -193,6 +222,15 @@ static const struct operation operations[] = {
     {"message.get", "Shows a message.", NULL, &schema_message_out, 200, 0, message_create_query, 0},
     {"message.expunge_content", "Deletes a message's payload.", NULL, NULL, 204, 0, NULL, 0},
 
+    {"message.precheck", "Tells whether any endpoint would get such a message.",
+     &schema_precheck_in, &schema_precheck_out, 200, 0, NULL, 0},
+    {"message.bulk_expunge_content", "Deletes the payloads of some messages.",
+     &schema_bulk_expunge_in, &schema_bulk_expunge_out, 200, 0, NULL, 0},
+    {"message.expunge_all_contents", "Deletes the payloads of all messages of an application.",
+     &schema_empty, &schema_task_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"message_attempt.expunge_content", "Deletes the response of an attempt.", NULL, NULL, 204, 0,
+     NULL, 0},
+
     {"message_attempt.list_by_endpoint", "Lists attempts at an endpoint, the newest first.", NULL,
      &schema_attempt_out, 200, 0, attempts_of_endpoint_query, OPERATION_PAGE},
     {"message_attempt.list_by_msg", "Lists attempts of a message, the newest first.", NULL,
@@ -210,17 +248,25 @@ static const struct operation operations[] = {
     {"message_attempt.resend", "Makes one attempt now.", &schema_empty, &schema_empty, 202, 0, NULL,
      OPERATION_BODY_OPTIONAL},
 
+    {"message_poller.poll", "Reads messages, the oldest first, from where the iterator says.", NULL,
+     &schema_poll_out, 200, 0, poll_query, 0},
+    {"message_poller.consumer_poll",
+     "Reads the messages that this consumer has not yet done with, the oldest first.", NULL,
+     &schema_poll_out, 200, 0, consumer_poll_query, 0},
+    {"message_poller.consumer_seek", "Sets from where a consumer reads.", &schema_consumer_seek_in,
+     &schema_consumer_seek_out, 200, 0, NULL, 0},
+
     {"dead_letter.list_by_application",
      "Lists an application's dead letters, the newest message first.", NULL,
      &schema_dead_letter_out, 200, 0, dead_of_app_query, OPERATION_PAGE},
     {"dead_letter.replay_application", "Starts the schedule again for dead letters.",
-     &schema_dead_letter_choice, &schema_task_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
+     &schema_dead_letter_replay, &schema_task_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
     {"dead_letter.purge_application", "Discards dead letters.", &schema_dead_letter_choice,
      &schema_task_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
     {"dead_letter.list_by_endpoint", "Lists an endpoint's dead letters, the newest message first.",
      NULL, &schema_dead_letter_out, 200, 0, dead_of_endpoint_query, OPERATION_PAGE},
     {"dead_letter.replay_endpoint", "Starts the schedule again for dead letters of an endpoint.",
-     &schema_dead_letter_choice_of_endpoint, &task_or_nothing, 202, 0, NULL,
+     &schema_dead_letter_replay_of_endpoint, &task_or_nothing, 202, 0, NULL,
      OPERATION_BODY_OPTIONAL},
     {"dead_letter.purge_endpoint", "Discards dead letters of an endpoint.",
      &schema_dead_letter_choice_of_endpoint, &task_or_nothing, 202, 0, NULL,
@@ -230,6 +276,19 @@ static const struct operation operations[] = {
     {"dead_letter.replay", "Starts the schedule again for one dead letter.", &schema_empty,
      &schema_empty, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
     {"dead_letter.discard", "Discards one dead letter.", NULL, NULL, 204, 0, NULL, 0},
+
+    {"event_type.import_openapi", "Makes event types of the webhooks in an OpenAPI description.",
+     &schema_openapi_import_in, &schema_openapi_import_out, 200, 0, NULL, 0},
+    {"statistics.aggregate_app_stats",
+     "Counts deliveries of a window by application, in whole hours; the task's data has them.",
+     &schema_usage_in, &schema_usage_out, 202, 0, NULL, 0},
+    {"statistics.aggregate_event_types",
+     "Collects the event types that each application's endpoints ask for; the task's data has them.",
+     &schema_empty, &schema_usage_types_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"environment.export", "Shows the organisation's configuration as one document.",
+     &schema_empty, &schema_environment_out, 200, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"environment.import_", "Adds and updates what an exported document names.",
+     &schema_environment_in, NULL, 204, 0, NULL, 0},
 
     {"background_task.list", "Lists tasks, the newest first.", NULL, &schema_task_out, 200, 0,
      task_list_query, OPERATION_PAGE},
@@ -281,6 +340,18 @@ static const struct operation operations[] = {
      OPERATION_HTML},
 };
 
+const struct operation_body *schema_other_bodies(const struct operation *op)
+{
+    static const struct operation_body bodies[] = {
+        {"application/cloudevents+json", &schema_cloud_event},
+        {"application/cloudevents-batch+json", &schema_cloud_events},
+        {NULL, NULL},
+    };
+    if (op->marks & OPERATION_CLOUD_EVENT)
+        return bodies;
+    return op->marks & OPERATION_CLOUD_EVENTS ? bodies + 1 : bodies + 2;
+}
+
 const struct operation *schema_operation(const char *name)
 {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
@@ -298,7 +369,8 @@ const struct schema *schema_parameter(struct span name)
         {"app", &schema_app_ref},          {"endpoint", &schema_endpoint_ref},
         {"msg", &schema_message_ref},      {"attempt", &schema_attempt_id},
         {"task", &schema_task_id},         {"key", &schema_key_id},
-        {"name", &schema_event_type_name},
+        {"name", &schema_event_type_name}, {"sink", &schema_poller_ref},
+        {"consumer", &schema_consumer_ref},
     };
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
         if (span_is(name, parameters[i].name))

@@ -5,6 +5,7 @@
 #include "admin/entity_out.h"
 #include "admin/handlers.h"
 #include "admin/list.h"
+#include "admin/usage.h"
 
 void task_render_new(struct write *w, const char *kind, struct id *id)
 {
@@ -135,8 +136,15 @@ void task_get_route(struct request *req)
     }
     struct buf out;
     struct json_writer w;
-    buf_init(&out, 4096);
+    buf_init(&out, REPLY_MAX);
     jw_init(&w, &out);
-    entity_out_task(&w, &task);
-    request_reply(req, 200, &out);
+    entity_out_task_open(&w, &task);
+    if (task.finished && !task.failed)
+        e = usage_out(request_store(req), &task, &w);
+    entity_out_task_close(&w, &task);
+    if (!e)
+        request_reply(req, 200, &out);
+    else
+        request_fail_err(req, e, NULL);
+    buf_free(&out);
 }

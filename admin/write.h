@@ -30,6 +30,11 @@ struct write {
         struct recover_op recover_op;
         struct replay_op replay_op;
         struct expunge_op expunge_op;
+        struct expunge_all_op expunge_all_op;
+        struct ingest_op ingest_op;
+        struct aggregate_op aggregate_op;
+        struct event_types_op event_types_op;
+        struct consumer_op consumer_op;
         struct portal_op portal_op;
         struct portal_end_op portal_end_op;
     };
@@ -41,6 +46,8 @@ struct write {
         struct endpoint endpoint;
         struct event_type event_type;
     };
+    struct message *message;                 /* a reference, of ingest_op */
+    struct ingest_item item;                 /* likewise */
     struct event_type *replaced;             /* the event type that was read; owned */
     struct span texts[ENDPOINT_FILTERS_MAX]; /* room for a list of the body */
     struct id ids[PAGE_MAX];

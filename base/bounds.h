@@ -32,6 +32,10 @@
 #define PORTAL_TOKENS_MAX 1000  /* live ones of an application; one more ends the oldest */
 #define PORTAL_SESSIONS_MAX 100 /* named in one request */
 #define FEATURE_FLAGS_BYTES 512 /* of a token, with a comma between two */
+#define CONSUMERS_MAX 1000      /* of the pollers of one application */
+#define WATCHES_MAX 1000        /* requests that wait for messages: each holds a connection */
+#define WATCHES_PER_APP_MAX 100
+#define POLL_WAIT_MAX_S 30 /* proxies give up after 60 */
 #define DESCRIPTION_MAX 4096
 #define METADATA_MAX 4096         /* bytes of JSON */
 #define ENDPOINT_HEADERS_MAX 4096 /* bytes of JSON */
@@ -40,6 +44,17 @@
 #define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
 #define PAGE_MAX 250 /* limit of a list */
+#define IDEMPOTENCY_KEPT_S (12 * 3600) /* explicit keys, and the identity of a CloudEvent */
+#define CLOUD_ATTRIBUTES_MAX 64        /* context attributes of a CloudEvent */
+#define CLOUD_ATTRIBUTE_NAME_MAX 64    /* the specification asks producers for 20 */
+#define CLOUD_ATTRIBUTES_BYTES 4096    /* of them all as JSON: they may become headers */
+#define TRACEPARENT_MAX 128            /* version 00 has 55; later ones may be longer */
+#define TRACESTATE_MAX 512             /* what W3C Trace Context asks to pass on */
+#define RATE_MAX 65535 /* of anything by the second: SDKs keep rates in 16 bits */
+#define AGGREGATE_APPS_MAX 1000 /* applications named in a request for their usage */
+#define TASK_RESULTS_MAX 65536 /* rows of a task's result, each under 400 bytes: within REPLY_MAX */
+#define IMPORT_TYPES_MAX 1000  /* event types of an import: one commit */
+#define IMPORT_BODY_MAX (4 * 1024 * 1024)
 
 /* Store. */
 #define COMMIT_ROWS_MAX 4000  /* rows a commit: larger work is cut into steps */

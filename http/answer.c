@@ -8,9 +8,10 @@ static const struct {
     {400, "generic_error"},       {401, "authentication_failed"},
     {403, "insufficient_access"}, {404, "not_found"},
     {405, "method_not_allowed"},  {409, "conflict"},
-    {413, "payload_too_large"},   {429, "rate_limit"},
-    {500, "server_error"},        {501, "not_implemented"},
-    {503, "service_unavailable"}, {507, "insufficient_storage"},
+    {413, "payload_too_large"},   {415, "unsupported_media_type"},
+    {429, "rate_limit"},          {500, "server_error"},
+    {501, "not_implemented"},     {503, "service_unavailable"},
+    {507, "insufficient_storage"},
 };
 
 const char *answer_code(unsigned status)
@@ -64,6 +65,20 @@ void answer_error(struct buf *out, unsigned status, const char *detail)
     jw_finish(&w);
 }
 
+/* The text with its dots in place of what stood for them. */
+static void loc_text(struct json_writer *w, struct span part)
+{
+    struct buf text;
+    buf_init(&text, part.len);
+    buf_span(&text, part);
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == LOC_DOT)
+            text.ptr[i] = '.';
+    jw_string(w, buf_view(&text));
+    w->out->failed |= text.failed;
+    buf_free(&text);
+}
+
 /* Writes one element of `loc`: an index as a number, anything else as text. */
 static void loc_element(struct json_writer *w, struct span part)
 {
@@ -76,7 +91,7 @@ static void loc_element(struct json_writer *w, struct span part)
     if (number)
         jw_int(w, index);
     else
-        jw_string(w, part);
+        loc_text(w, part);
 }
 
 void answer_finding(struct json_writer *w, const char *where, const char *field,

@@ -15,7 +15,8 @@ const char *answer_text(enum err e);
 /* {"code":…,"detail":…} */
 void answer_error(struct buf *out, unsigned status, const char *detail);
 /* {"loc":[where, …],"msg":…,"type":…}: one item of a 422's detail. `field` is a dotted path whose
- * numbers become integers, or NULL. */
+ * numbers become integers, or NULL; a dot inside an element is written as LOC_DOT. */
+#define LOC_DOT '\x1f'
 void answer_finding(struct json_writer *w, const char *where, const char *field,
                     const char *message, const char *type);
 /* {"detail":[finding]} */

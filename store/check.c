@@ -88,6 +88,8 @@ static enum err check_tasks(struct check *c)
         struct task task;
         if (w.key.len != ID_BYTES || record_task_decode(w.value, &task))
             check_say(c, "a task does not decode");
+        else if (task.kind == TASK_ORDER_CHANGED || task.kind == TASK_ORDER_FLOW)
+            c->relining |= !task.finished;
         e = check_next(&w);
     }
     check_close(&w);
@@ -129,6 +131,26 @@ static enum err check_task_filters(struct check *c)
     return e;
 }
 
+static enum err check_task_results(struct check *c)
+{
+    struct check_walk w;
+    enum err e = check_open(c, TREE_TASK_RESULT, &w);
+    while (!e && w.more) {
+        struct id id = check_prefix(w.key);
+        struct treekey task = key_id(&id);
+        struct task_result result;
+        bool own = w.key.len == 2 * ID_BYTES;
+        if (w.key.len < 2 * ID_BYTES || w.key.len > 2 * ID_BYTES + EVENT_TYPE_MAX ||
+            (own && record_task_result_decode(w.value, &result)))
+            check_say(c, "a row of a task's result does not decode");
+        e = check_row_exists(c, TREE_TASK, &task, "a task's result has no task");
+        if (!e)
+            e = check_next(&w);
+    }
+    check_close(&w);
+    return e;
+}
+
 static void index_finding(void *context, const char *finding)
 {
     check_say(context, "index: %s", finding);
@@ -147,6 +169,8 @@ enum err store_check(struct store *s, void (*say)(void *context, const char *fin
         e = check_tasks(&c);
     if (!e)
         e = check_task_filters(&c);
+    if (!e)
+        e = check_task_results(&c);
     if (!e)
         e = check_portal(&c);
     if (!e)

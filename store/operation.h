@@ -12,6 +12,9 @@
 enum err ingest_apply(struct batch *b, struct ingest_op *op) MUST_CHECK;
 /* Whether it makes its application, which ends its batch. */
 bool ingest_creates(const struct batch *b, const struct ingest_op *op);
+/* Whether its messages must not be accepted before the unfinished fan-outs have ended: their order
+ * matters, and as tasks of their own they would pile up behind those. */
+bool ingest_waits(const struct batch *b, const struct ingest_op *op);
 /* At most this many index entries come with the operation: its room is asked for before. */
 unsigned ingest_entries(const struct batch *b, const struct ingest_op *op);
 
@@ -36,6 +39,7 @@ enum err endpoint_put(struct batch *b, struct endpoint_op *op) MUST_CHECK;
 enum err endpoint_delete(struct batch *b, struct endpoint_op *op) MUST_CHECK;
 enum err event_type_put(struct batch *b, struct event_type_op *op) MUST_CHECK;
 enum err event_type_delete(struct batch *b, struct event_type_op *op) MUST_CHECK;
+enum err event_types_put(struct batch *b, struct event_types_op *op) MUST_CHECK;
 enum err api_key_put(struct batch *b, struct key_op *op) MUST_CHECK;
 enum err api_key_revoke(struct batch *b, struct key_op *op) MUST_CHECK;
 /* portal.c; the first ends its batch when it makes its application. */
@@ -65,8 +69,23 @@ enum err manual_waits(struct batch *b, const struct task *t, bool *waits) MUST_C
 /* replay.c */
 enum err replay_apply(struct batch *b, struct replay_op *op) MUST_CHECK;
 
-/* retention.c */
+/* expunge.c */
 enum err expunge_apply(struct batch *b, struct expunge_op *op) MUST_CHECK;
+enum err expunge_all_apply(struct batch *b, struct expunge_all_op *op) MUST_CHECK;
+
+/* consumer.c */
+enum err consumer_apply(struct batch *b, struct consumer_op *op) MUST_CHECK;
+/* `row` of the expiry tree came due for the consumer at `key`. */
+enum err consumer_expire(struct batch *b, const struct treekey *row,
+                         const struct treekey *key) MUST_CHECK;
+
+/* aggregate.c */
+enum err aggregate_apply(struct batch *b, struct aggregate_op *op) MUST_CHECK;
+
+/* retention.c */
+/* Cancels what of a message is unfinished or dead, until about `limit` rows were written. */
+enum err retention_end_deliveries(struct batch *b, const struct id *message,
+                                  enum delivery_reason reason, unsigned limit) MUST_CHECK;
 /* Removes what has expired, until about `rows` rows were written. *next: when to come again. */
 enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_CHECK;
 
@@ -76,5 +95,10 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_
 enum err idempotency_check(struct batch *b, struct store_op *op, bool *known) MUST_CHECK;
 /* Stores the answer of an operation that succeeded. */
 enum err idempotency_keep(struct batch *b, struct store_op *op) MUST_CHECK;
+/* The same for the identity of one event. item->replayed: it is known. ERR_MISMATCH. */
+enum err idempotency_check_item(struct batch *b, uint32_t app_number,
+                                struct ingest_item *item) MUST_CHECK;
+enum err idempotency_keep_item(struct batch *b, uint32_t app_number,
+                               const struct ingest_item *item) MUST_CHECK;
 
 #endif

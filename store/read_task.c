@@ -14,11 +14,16 @@ static const char *const kinds[] = {
     [TASK_RECOVER] = "endpoint.recover",
     [TASK_REPLAY_MISSING] = "endpoint.replay",
     [TASK_BULK_REPLAY] = "endpoint.bulk-replay",
+    [TASK_PURGE_CONTENT] = "application.purge_content",
+    [TASK_APP_STATS] = "application.stats",
+    [TASK_EVENT_TYPES] = "event-type.aggregate",
+    [TASK_ORDER_CHANGED] = "endpoint.order",
+    [TASK_ORDER_FLOW] = "endpoint.order_flow",
 };
 
 bool task_is_public(enum task_kind kind)
 {
-    return kind >= TASK_DEAD_REPLAY && kind < TASK_KINDS;
+    return kind >= TASK_DEAD_REPLAY && kind < TASK_ORDER_CHANGED;
 }
 
 struct task_info read_task_info(const struct id *id, const struct task *t)
@@ -29,6 +34,7 @@ struct task_info read_task_info(const struct id *id, const struct task *t)
         .app = t->app,
         .kind = kinds[t->kind],
         .finished = t->finished,
+        .failed = t->failed,
         .done = t->done,
         .created = t->created,
         .updated = t->updated,
@@ -41,6 +47,8 @@ void store_task_progress(struct json_writer *w, const struct task_info *t)
     jw_member_int(w, "processed", (int64_t)t->done);
     if (span_starts(kind, SPAN("endpoint.")))
         jw_member_int(w, "messagesSent", (int64_t)t->done);
+    if (span_is(kind, "application.purge_content"))
+        jw_member_int(w, "messagesPurged", (int64_t)t->done);
 }
 
 enum err store_task_get(struct store_read *r, const struct id *org, const struct id *id,
@@ -77,7 +85,9 @@ static bool selected(const struct selection *s, const struct task *t)
         return false;
     if (!id_is_zero(&q->app) && id_cmp(&t->app, &q->app) != 0)
         return false;
-    if (q->status != TASK_ANY && q->status != (t->finished ? TASK_FINISHED : TASK_RUNNING))
+    if (q->status != TASK_ANY && q->status != (t->failed     ? TASK_FAILED
+                                               : t->finished ? TASK_FINISHED
+                                                             : TASK_RUNNING))
         return false;
     return q->kind.len ? span_is(q->kind, kind) : !q->shown || q->shown(kind);
 }
@@ -112,4 +122,65 @@ enum err store_task_list(struct store_read *r, const struct id *org, const struc
         .row_size = sizeof *rows,
     };
     return page_walk(r, &list, page, rows, result);
+}
+
+/* ---------------------------------------------------------------- results */
+
+static struct treekey place_key(const struct id *task, const struct task_result_place *at)
+{
+    struct treekey key = key_id_id(task, &at->app);
+    size_t len = strnlen(at->event_type, EVENT_TYPE_MAX);
+    memcpy(key.b + key.len, at->event_type, len);
+    key.len += len;
+    return key;
+}
+
+/* The row of a key behind the task's id. The place moves to it whether it can be read or not. */
+static void hand_out(struct store_read *r, struct span suffix, struct span value,
+                     struct task_result_place *at,
+                     void (*each)(void *context, const struct task_result *row), void *context)
+{
+    struct task_result row = {.deliveries = 0};
+    *at = (struct task_result_place){.event_type = ""};
+    size_t id = suffix.len < ID_BYTES ? suffix.len : ID_BYTES;
+    memcpy(at->app.b, suffix.ptr, id);
+    struct span type = span_skip(suffix, ID_BYTES);
+    bool bad = id < ID_BYTES || type.len > EVENT_TYPE_MAX;
+    if (!bad && type.len)
+        memcpy(at->event_type, type.ptr, type.len);
+    if (!bad && !type.len)
+        bad = record_task_result_decode(value, &row) != ERR_OK;
+    row.app = at->app;
+    row.event_type = type;
+    if (bad)
+        snapshot_corrupt(r, "task's result", suffix);
+    else
+        each(context, &row);
+}
+
+enum err store_task_results(struct store_read *r, const struct id *task,
+                            struct task_result_place *at,
+                            void (*each)(void *context, const struct task_result *row),
+                            void *context, bool *more)
+{
+    MDB_cursor *c;
+    *more = false;
+    enum err e = tree_cursor(&r->store->env, r->txn, TREE_TASK_RESULT, &c);
+    if (e)
+        return e;
+    struct treekey prefix = key_id(task), from = place_key(task, at);
+    struct span key = key_span(&from), value;
+    e = tree_walk(c, MDB_SET_RANGE, &key, &value);
+    if (!e && span_eq(key, key_span(&from)))
+        e = tree_walk(c, MDB_NEXT, &key, &value);
+    for (unsigned n = 0; !e && span_starts(key, key_span(&prefix)); n++) {
+        if (n == READ_ROWS_MAX) {
+            *more = true;
+            break;
+        }
+        hand_out(r, span_skip(key, ID_BYTES), value, at, each, context);
+        e = tree_walk(c, MDB_NEXT, &key, &value);
+    }
+    mdb_cursor_close(c);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

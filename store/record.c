@@ -3,17 +3,60 @@
 #include "store/record.h"
 
 #include "store/codec.h"
+#include "store/entry.h"
 
 /* On disk: append only. */
-enum { TASK_EVENT_TYPE = 1 };
+enum { TASK_EVENT_TYPE = 1, TASK_RESULTS, TASK_PLACE, TASK_RATE };
 enum { FILTER_EVENT_TYPE = 1, FILTER_CHANNEL, FILTER_TAG };
 enum { ANSWER_BODY = 1 };
+enum { RESULT_UID = 1 };
+
+/* line | ticket | message */
+static void encode_place(const struct line_place *at, struct buf *out)
+{
+    uint8_t place[LINE_BYTES + 2 * ID_BYTES];
+    memcpy(place, at->line, LINE_BYTES);
+    memcpy(place + LINE_BYTES, at->ticket.b, ID_BYTES);
+    memcpy(place + LINE_BYTES + ID_BYTES, at->message.b, ID_BYTES);
+    codec_field(out, TASK_PLACE, span_of(place, sizeof place));
+}
+
+static enum err decode_place(struct span value, struct line_place *at)
+{
+    struct reader r = reader_of(value);
+    struct span line = read_span(&r, LINE_BYTES);
+    if (line.len == LINE_BYTES)
+        memcpy(at->line, line.ptr, LINE_BYTES);
+    at->ticket = codec_read_id(&r);
+    at->message = codec_read_id(&r);
+    return codec_finished(&r);
+}
+
+/* rate | where its next token stands */
+static void encode_pace(const struct task *t, struct buf *out)
+{
+    uint8_t pace[12];
+    put_be32(pace, t->rate);
+    put_be64(pace + 4, (uint64_t)t->next_ns);
+    codec_field(out, TASK_RATE, span_of(pace, sizeof pace));
+}
+
+static enum err decode_pace(struct span value, struct task *out)
+{
+    struct reader r = reader_of(value);
+    out->rate = read_u32(&r);
+    out->next_ns = (int64_t)read_u64(&r);
+    if (out->rate < 1 || out->rate > RATE_MAX || out->next_ns < 0)
+        return ERR_CORRUPT;
+    return codec_finished(&r);
+}
 
 void record_task_encode(const struct task *t, struct buf *out)
 {
+    uint8_t results[8];
     size_t start = codec_begin(out);
     buf_u8(out, (uint8_t)t->kind);
-    buf_u8(out, t->finished);
+    buf_u8(out, t->failed ? 2 : t->finished);
     codec_id(out, &t->org);
     codec_id(out, &t->app);
     buf_u32(out, t->app_number);
@@ -28,6 +71,14 @@ void record_task_encode(const struct task *t, struct buf *out)
     codec_wall(out, t->updated);
     codec_field(out, TASK_EVENT_TYPE,
                 span_of(t->event_type, strnlen(t->event_type, EVENT_TYPE_MAX)));
+    if (t->results) {
+        put_be64(results, t->results);
+        codec_field(out, TASK_RESULTS, span_of(results, sizeof results));
+    }
+    if (!id_is_zero(&t->place.ticket))
+        encode_place(&t->place, out);
+    if (t->rate)
+        encode_pace(t, out);
     codec_end(out, start);
 }
 
@@ -39,7 +90,9 @@ enum err record_task_decode(struct span in, struct task *out)
     if (e)
         return e;
     out->kind = codec_read_below(&r, TASK_KINDS);
-    out->finished = codec_read_below(&r, 2) != 0;
+    uint8_t end = codec_read_below(&r, 3);
+    out->finished = end > 0;
+    out->failed = end == 2;
     out->org = codec_read_id(&r);
     out->app = codec_read_id(&r);
     out->app_number = read_u32(&r);
@@ -56,6 +109,38 @@ enum err record_task_decode(struct span in, struct task *out)
     while (codec_read_tagged(&r, &f)) {
         if (f.tag == TASK_EVENT_TYPE && f.value.len <= EVENT_TYPE_MAX)
             memcpy(out->event_type, f.value.ptr, f.value.len);
+        else if (f.tag == TASK_RESULTS && f.value.len == 8)
+            out->results = get_be64((const uint8_t *)f.value.ptr);
+        else if (f.tag == TASK_RATE)
+            r.failed |= decode_pace(f.value, out) != ERR_OK;
+        else if (f.tag != TASK_PLACE || decode_place(f.value, &out->place))
+            r.failed = true;
+    }
+    return codec_finished(&r);
+}
+
+void record_task_result_encode(const struct task_result *r, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    buf_u64(out, r->deliveries);
+    buf_u8(out, r->catch_all);
+    codec_field(out, RESULT_UID, r->uid);
+    codec_end(out, start);
+}
+
+enum err record_task_result_decode(struct span in, struct task_result *out)
+{
+    *out = (struct task_result){.deliveries = 0};
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    if (e)
+        return e;
+    out->deliveries = read_u64(&r);
+    out->catch_all = codec_read_below(&r, 2) != 0;
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        if (f.tag == RESULT_UID)
+            out->uid = f.value;
         else
             r.failed = true;
     }

@@ -76,6 +76,10 @@ enum err record_dead_decode(struct span in, struct dead_record *out) MUST_CHECK;
 void record_portal_encode(const struct portal_token *t, struct buf *out);
 enum err record_portal_decode(struct span in, struct portal_token *out) MUST_CHECK;
 
+/* record_consumer.c; application and name come from the key. */
+void record_consumer_encode(const struct consumer *c, struct buf *out);
+enum err record_consumer_decode(struct span in, struct consumer *out) MUST_CHECK;
+
 /* A stored answer: status and body. */
 void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
                           struct buf *out);
@@ -87,6 +91,8 @@ enum err record_count_decode(struct span in, struct endpoint_counts *out) MUST_C
 
 struct stat_record {
     struct endpoint_stats stats;
+    uint32_t app; /* the number of the endpoint's application, which a deleted endpoint cannot tell;
+                     0 in rows of before */
     bool inexact; /* a damaged delivery was among what it counts */
 };
 void record_stat_encode(const struct stat_record *s, struct buf *out);
@@ -103,6 +109,11 @@ enum task_kind {
     TASK_RECOVER,
     TASK_REPLAY_MISSING, /* messages that the endpoint takes and never got */
     TASK_BULK_REPLAY,    /* messages that it got, by a filter */
+    TASK_PURGE_CONTENT,  /* the payloads of an application's messages */
+    TASK_APP_STATS,      /* deliveries of an organisation by application */
+    TASK_EVENT_TYPES,    /* the event types that an organisation's endpoints ask for */
+    TASK_ORDER_CHANGED,  /* deliveries in line, after a change of their endpoint's ordering */
+    TASK_ORDER_FLOW,     /* lets the first of each line of an endpoint go */
     TASK_KINDS
 };
 /* Whether a client was told the task's id: it can be asked for, and is kept for a while. */
@@ -116,9 +127,13 @@ struct task {
     struct id message; /* of TASK_FANOUT; of the kinds that wait: the last attempt asked for */
     uint32_t cursor_number;
     struct wall since, until;
+    struct line_place place; /* of the kinds that walk lines: the last one looked at */
     char event_type[EVENT_TYPE_MAX + 1];
-    bool finished;
+    bool finished, failed; /* what failed is finished, too */
     uint64_t done;
+    uint64_t results; /* rows in TREE_TASK_RESULT */
+    uint32_t rate;    /* deliveries a second; 0: as fast as it goes */
+    int64_t next_ns;  /* with a rate: as store/pace.h says */
     struct wall created, updated;
 };
 /* id comes from the key. */
@@ -134,6 +149,10 @@ struct task_filter {
 void record_task_filter_encode(const struct task_filter *f, struct buf *out);
 /* One block; free it. ERR_CORRUPT, ERR_NO_MEMORY. */
 enum err record_task_filter_decode(struct span in, struct task_filter **out) MUST_CHECK;
+
+/* A row of an application's own; app comes from the key. *out points into the input. */
+void record_task_result_encode(const struct task_result *r, struct buf *out);
+enum err record_task_result_decode(struct span in, struct task_result *out) MUST_CHECK;
 
 void record_marks_encode(const struct marks *m, struct buf *out);
 enum err record_marks_decode(struct span in, struct marks *out) MUST_CHECK;

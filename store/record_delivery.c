@@ -1,15 +1,27 @@
 /* Deliveries and what is written with each outcome: due rows, attempts, dead letters, counters.
  *
  * Invariant: a delivery's record has one size whatever its state, so that LMDB rewrites it in
- * place. */
+ * place; only one that stands in a line is longer. */
 #include "store/codec.h"
+#include "store/entry.h"
 #include "store/record.h"
 
 enum { STATE_REPORTED = 0x80 }; /* beside the delivery's state in its byte */
 
 /* On disk: append only. */
+enum { TAG_PLACE = 1 };
 enum { TAG_URL = 1, TAG_RESPONSE };
 enum { TAG_EVENT_TYPE = 1 };
+enum { TAG_APP = 1 };
+
+/* held | line | ticket */
+static void encode_place(const struct delivery *d, struct buf *out)
+{
+    uint8_t place[1 + LINE_BYTES + ID_BYTES] = {d->held};
+    memcpy(place + 1, d->line, LINE_BYTES);
+    memcpy(place + 1 + LINE_BYTES, d->ticket.b, ID_BYTES);
+    codec_field(out, TAG_PLACE, span_of(place, sizeof place));
+}
 
 void record_delivery_encode(const struct delivery *d, struct buf *out)
 {
@@ -23,7 +35,21 @@ void record_delivery_encode(const struct delivery *d, struct buf *out)
     codec_wall(out, d->finished);
     codec_wall(out, d->manual_due);
     codec_id(out, &d->last_attempt);
+    if (!id_is_zero(&d->ticket))
+        encode_place(d, out);
     codec_end(out, start);
+}
+
+/* False on damage: no encoder writes a zero ticket. */
+static bool decode_place(struct span value, struct delivery *out)
+{
+    struct reader r = reader_of(value);
+    out->held = codec_read_below(&r, 2);
+    struct span line = read_span(&r, LINE_BYTES);
+    if (line.len == LINE_BYTES)
+        memcpy(out->line, line.ptr, LINE_BYTES);
+    out->ticket = codec_read_id(&r);
+    return !codec_finished(&r) && !id_is_zero(&out->ticket);
 }
 
 enum err record_delivery_decode(struct span in, struct delivery *out)
@@ -46,6 +72,9 @@ enum err record_delivery_decode(struct span in, struct delivery *out)
     out->finished = codec_read_wall(&r);
     out->manual_due = codec_read_wall(&r);
     out->last_attempt = codec_read_id(&r);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f))
+        r.failed |= f.tag != TAG_PLACE || !decode_place(f.value, out);
     return codec_finished(&r);
 }
 
@@ -193,12 +222,17 @@ enum err record_dead_decode(struct span in, struct dead_record *out)
 
 void record_stat_encode(const struct stat_record *s, struct buf *out)
 {
+    uint8_t app[4];
     size_t start = codec_begin(out);
     buf_u8(out, s->inexact);
     for (unsigned i = 0; i < STAT_CLASSES; i++)
         codec_varint(out, s->stats.deliveries[i]);
     codec_varint(out, s->stats.succeeded);
     codec_varint(out, s->stats.failed);
+    if (s->app) {
+        put_be32(app, s->app);
+        codec_field(out, TAG_APP, span_of(app, sizeof app));
+    }
     codec_end(out, start);
 }
 
@@ -214,6 +248,12 @@ enum err record_stat_decode(struct span in, struct stat_record *out)
         out->stats.deliveries[i] = codec_read_varint(&r);
     out->stats.succeeded = codec_read_varint(&r);
     out->stats.failed = codec_read_varint(&r);
+    struct codec_tagged f = {0};
+    while (codec_read_tagged(&r, &f)) {
+        struct reader number = reader_of(f.value);
+        out->app = read_u32(&number);
+        r.failed |= f.tag != TAG_APP || f.value.len != 4;
+    }
     e = codec_finished(&r);
     if (e)
         *out = (struct stat_record){0};

@@ -1,5 +1,5 @@
 /* What leaves the store: messages with all that belongs to them, stored answers, finished tasks, by
- * the expiry tree and in steps that ride along with other commits; and payloads on request.
+ * the expiry tree and in steps that ride along with other commits.
  *
  * A message waits for its unfinished deliveries, and for its dead letters until the retention has
  * passed since their death; meanwhile its index entries are renewed. Its expiry row goes last, so
@@ -83,8 +83,8 @@ static enum err end_delivery(struct batch *b, const struct id *message, const st
     return e ? e : delivery_store(b, &d);
 }
 
-static enum err end_deliveries(struct batch *b, const struct id *message,
-                               enum delivery_reason reason, unsigned limit)
+enum err retention_end_deliveries(struct batch *b, const struct id *message,
+                                  enum delivery_reason reason, unsigned limit)
 {
     struct treekey row = key_id(message);
     while (b->rows < limit) {
@@ -182,10 +182,18 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
     assert(!e); /* key_expiry_parse knows its length */
     if (kind == EXPIRY_MESSAGE)
         return expire_message(b, &row, key_span(&id), value, limit);
+    if (kind == EXPIRY_CONSUMER)
+        return consumer_expire(b, &row, &id);
     if (kind == EXPIRY_STAT) {
         bool done;
         e = stat_expire(b, key_span(&id), limit, &done);
         return e || !done ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
+    }
+    if (kind == EXPIRY_TASK) {
+        bool done;
+        e = batch_clear_range(b, TREE_TASK_RESULT, key_span(&id), limit, &done);
+        if (e || !done)
+            return e;
     }
     static const enum tree trees[] = {
         [EXPIRY_ANSWER] = TREE_ANSWER, [EXPIRY_TASK] = TREE_TASK, [EXPIRY_PORTAL] = TREE_PORTAL};
@@ -226,30 +234,4 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next)
             return e;
     }
     return ERR_OK;
-}
-
-/* ---------------------------------------------------------------- expunge */
-
-enum err expunge_apply(struct batch *b, struct expunge_op *op)
-{
-    struct treekey key = key_id(&op->message);
-    struct message *m;
-    bool done;
-    enum err e = message_head(b, &op->message, &m);
-    if (e)
-        return e;
-    if (m->app_number != op->app) {
-        message_unref(&m);
-        return ERR_NOT_FOUND;
-    }
-    m->expunged = true;
-    buf_clear(&b->record);
-    record_message_encode(m, &b->record);
-    message_unref(&m);
-    e = batch_put(b, TREE_MESSAGE, key_span(&key), 0);
-    if (!e)
-        e = batch_clear_range(b, TREE_BODY, key_span(&key), UINT32_MAX, &done);
-    /* Of a message with more deliveries than a commit holds, the rest find the payload gone. */
-    return e ? e
-             : end_deliveries(b, &op->message, REASON_MESSAGE_EXPUNGED, b->rows + COMMIT_ROWS_MAX);
 }

@@ -136,6 +136,14 @@ static void add(uint64_t *n, int64_t change, bool *inexact)
     *n = below ? 0 : *n + (uint64_t)change;
 }
 
+/* The number of the endpoint's application; 0 when that is gone. */
+static uint32_t app_of(const struct batch *b, struct span key)
+{
+    struct reader endpoint = reader_of(span_skip(key, 4));
+    const struct table_endpoint *ep = table_endpoint(b->s->table, read_u32(&endpoint));
+    return ep && ep->app ? ep->app->number : 0;
+}
+
 static enum err write_change(struct batch *b, const struct stat_change *c)
 {
     struct span key = change_key(c), value;
@@ -151,6 +159,8 @@ static enum err write_change(struct batch *b, const struct stat_change *c)
         add(&r.stats.deliveries[i], c->deliveries[i], &r.inexact);
     r.stats.succeeded += c->succeeded;
     r.stats.failed += c->failed;
+    if (!r.app)
+        r.app = app_of(b, key);
     if (fresh && !counts_nothing(&r)) {
         struct reader hour = reader_of(key);
         int64_t end = ((int64_t)read_u32(&hour) + 1) * HOUR_US;

@@ -82,13 +82,17 @@ enum store_op_kind {
     STORE_EVENT_TYPE_DELETE,
     STORE_KEY_PUT, /* struct key_op */
     STORE_KEY_REVOKE,
-    STORE_PORTAL_PUT, /* struct portal_op */
-    STORE_PORTAL_END, /* struct portal_end_op */
-    STORE_RESEND,     /* struct resend_op: one manual attempt */
-    STORE_DEAD,       /* struct dead_op: replay or purge of dead letters */
-    STORE_RECOVER,    /* struct recover_op: manual attempts for what failed since a moment */
-    STORE_REPLAY,     /* struct replay_op: manual attempts by a window of messages */
-    STORE_EXPUNGE,    /* struct expunge_op: delete the payload of a message */
+    STORE_PORTAL_PUT,  /* struct portal_op */
+    STORE_PORTAL_END,  /* struct portal_end_op */
+    STORE_RESEND,      /* struct resend_op: one manual attempt */
+    STORE_DEAD,        /* struct dead_op: replay or purge of dead letters */
+    STORE_RECOVER,     /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_REPLAY,      /* struct replay_op: manual attempts by a window of messages */
+    STORE_EXPUNGE,     /* struct expunge_op: delete the payload of a message, or a response */
+    STORE_EXPUNGE_ALL, /* struct expunge_all_op: the payloads of an application's messages */
+    STORE_AGGREGATE,   /* struct aggregate_op: figures of an organisation */
+    STORE_EVENT_TYPES_PUT, /* struct event_types_op: many event types in one commit */
+    STORE_CONSUMER_PUT,    /* struct consumer_op: where a consumer of a poller stands */
 };
 
 /* What a POST's Idempotency-Key protects. The writer looks the key up, and stores it with the
@@ -128,13 +132,21 @@ struct ingest_item {
     struct message *message; /* in: one reference, the submitter keeps it. id, created, app, expires
                                 are filled in */
     enum err result;         /* ERR_OK, ERR_CONFLICT: the eventId exists (existing names it),
-                                ERR_FULL, ERR_NO_MEMORY */
+                                ERR_FULL, ERR_NO_MEMORY; for its only endpoint: ERR_NOT_FOUND,
+                                ERR_DISABLED; of a known identity with another body:
+                                ERR_MISMATCH */
     struct id existing;
+    struct idempotency identity; /* in: of the event itself, within its application; the key is
+                                    a hash of what names it. `used` false: it has none */
+    bool replayed;               /* the identity was known: nothing was stored, existing names the
+                                    first message, of this moment: */
+    struct wall existing_created;
 };
 struct ingest_op {
     struct store_op op; /* result ERR_NOT_FOUND: no such application. With one item its result is
                            the op's. When replayed: `replayed_status`, and for one message
-                           items[0].existing is the first message; for a batch op.answer */
+                           items[0].existing is the first message; for a batch op.answer. One
+                           message whose identity was known is replayed, too */
     struct id org;
     struct span app;          /* id or uid */
     struct id only_app;       /* zero, or the only application that the token may use: any other is
@@ -159,6 +171,8 @@ struct outcome_op {
     enum delivery_reason reason; /* of OUTCOME_DEAD */
     struct wall retry_at;        /* of OUTCOME_RETRY */
     bool disable_endpoint;       /* 410: disabled with reason "gone" in the same transaction */
+    bool urgent;                 /* the next of its line may wait for it: its commit waits for
+                                    no company but what other operations wait for */
     enum delivery_state state;   /* out: where the delivery now is (a cancellation wins) */
 };
 
@@ -216,6 +230,7 @@ struct dead_op {
     unsigned message_count;    /* 0: by the filter below; at most PAGE_MAX */
     struct wall since, until;  /* by the time of death; {0}: open */
     struct span event_type;    /* empty: all */
+    uint32_t rate;  /* of a replay by filter: deliveries a second; 0: as fast as it goes */
     struct id task; /* in, with message_count 0: the id (id_fresh) of the durable task that does it
                        in steps, chosen by the submitter because the answer is rendered before */
 };
@@ -229,6 +244,7 @@ struct message_filter {
     unsigned event_type_count;
     const struct span *event_types; /* none: all */
     struct span channel, tag;       /* empty: all */
+    const struct endpoint *endpoint; /* NULL, or the one that must take it */
 };
 struct replay_op {
     struct store_op op; /* ERR_NOT_FOUND, ERR_DISABLED */
@@ -241,9 +257,44 @@ struct replay_op {
     struct id task;               /* in: the id (id_fresh) of the durable task */
 };
 struct expunge_op {
+    struct store_op op; /* messages that are gone are passed over; an attempt: ERR_NOT_FOUND */
+    uint32_t app;
+    unsigned message_count; /* at most PAGE_MAX, in one commit */
+    const struct id *messages;
+    struct id attempt; /* zero, or the one of messages[0] whose response is meant instead */
+};
+struct expunge_all_op {
     struct store_op op;
     uint32_t app;
-    struct id message;
+    struct id task; /* in: the id (id_fresh) of the durable task */
+};
+struct consumer_op {
+    struct store_op op; /* ERR_NOT_FOUND: no such application. ERR_STALE: it has gone further.
+                           ERR_INVALID: no message has come so far. ERR_CONFLICT: one too many */
+    struct id app;
+    uint8_t name[CONSUMER_NAME];
+    struct id position; /* the one that it has is fine: it was used */
+    bool seek;          /* backwards, too, and behind the newest message */
+};
+struct aggregate_op {
+    struct store_op op;
+    bool event_types; /* the event types that endpoints ask for; else deliveries by application … */
+    struct id org;
+    struct wall since, until; /* … from the hour of the one to that of the other, with both */
+    const struct id *apps;    /* these alone; those that are gone are left out */
+    unsigned app_count;       /* 0: all of the organisation; at most AGGREGATE_APPS_MAX */
+    struct id task;           /* in: the id (id_fresh) of the durable task */
+};
+/* Creates or replaces, whatever stands there; a type that says the same already is left alone. At
+ * most COMMIT_ROWS_MAX of both lists. */
+struct event_types_op {
+    struct store_op op;
+    struct id org;
+    struct wall now;                /* when they are created or changed */
+    const struct event_type *types; /* of their times and version the store takes no notice */
+    unsigned count;
+    const struct span *archive; /* names of those to archive; unknown ones are left out */
+    unsigned archive_count;
 };
 
 /* ---------------------------------------------------------------- reads */
@@ -275,6 +326,8 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
  * was not made yet has number 0, under which nothing is found. ERR_NOT_FOUND: it cannot have one. */
 enum err store_operational_app(struct store_read *r, const struct id *org,
                                struct app **out) MUST_CHECK;
+/* By id alone (dispatcher). */
+enum err store_app_load(struct store_read *r, const struct id *id, struct app **out) MUST_CHECK;
 enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct span ref,
                             struct endpoint **out) MUST_CHECK;
 enum err store_endpoint_load(struct store_read *r, uint32_t number,
@@ -289,6 +342,9 @@ enum err store_message_load(struct store_read *r, const struct id *id,
                             struct message **out) MUST_CHECK;
 enum err store_delivery_get(struct store_read *r, const struct id *message, uint32_t endpoint,
                             struct delivery *out) MUST_CHECK;
+/* The first of the line in which a held delivery stands; zero: it waits for none. */
+enum err store_delivery_waits_for(struct store_read *r, const struct delivery *d,
+                                  struct id *message) MUST_CHECK;
 enum err store_attempt_get(struct store_read *r, const struct id *message, const struct id *attempt,
                            bool content, struct attempt **out) MUST_CHECK;
 
@@ -317,6 +373,12 @@ enum err store_key_list(struct store_read *r, struct api_key **keys, size_t *cou
 enum err store_message_list(struct store_read *r, uint32_t app_number, const struct page *page,
                             const struct message_filter *filter, bool content,
                             struct message **rows, struct page_result *result) MUST_CHECK;
+
+/* Where a consumer of a poller stands; ERR_NOT_FOUND: nowhere yet. *fades: it will be forgotten
+ * unless a consumer_op says that it is in use. */
+enum err store_consumer_get(struct store_read *r, const struct id *app,
+                            const uint8_t name[CONSUMER_NAME], struct wall now,
+                            struct consumer *out, bool *fades) MUST_CHECK;
 
 struct attempt_filter {
     int status;            /* -1: all; 0 success, 2 fail: the attempt's outcome */
@@ -377,7 +439,8 @@ struct task_info {
     struct id org, app;
     const char *kind; /* static text: "endpoint.recover", "dead_letter.replay", … */
     bool finished;
-    uint64_t done; /* deliveries handled so far */
+    bool failed;   /* finished, too: its result would have been over TASK_RESULTS_MAX */
+    uint64_t done; /* deliveries (of figures: applications) handled so far */
     struct wall created, updated;
 };
 /* Writes how far it is as members of an object, for answers and for the event of its end alike. */
@@ -388,8 +451,27 @@ struct task_query {
     struct id app;                   /* zero: of every application */
     struct span kind;                /* empty: any that `shown` lets pass */
     bool (*shown)(const char *kind); /* NULL: every kind */
-    enum { TASK_ANY, TASK_RUNNING, TASK_FINISHED, TASK_FAILED } status; /* none fails so far */
+    enum { TASK_ANY, TASK_RUNNING, TASK_FINISHED, TASK_FAILED } status;
 };
+/* What a task found out about one application: first the application's own row, then one for each
+ * event type that its endpoints ask for. Spans live during the call. */
+struct task_result {
+    struct id app;
+    struct span uid;
+    uint64_t deliveries;
+    bool catch_all;         /* an endpoint of it asks for every type */
+    struct span event_type; /* empty: the application's own row */
+};
+/* Zero it; each call continues behind the last row. */
+struct task_result_place {
+    struct id app;
+    char event_type[EVENT_TYPE_MAX + 1];
+};
+/* Hands out at most READ_ROWS_MAX rows in order; *more: another snapshot may continue. */
+enum err store_task_results(struct store_read *r, const struct id *task,
+                            struct task_result_place *at,
+                            void (*each)(void *context, const struct task_result *row),
+                            void *context, bool *more) MUST_CHECK;
 /* Those that a client was told of, newest first. */
 enum err store_task_list(struct store_read *r, const struct id *org, const struct page *page,
                          const struct task_query *query, struct task_info *rows,
@@ -405,6 +487,14 @@ enum err store_portal_find(struct store *s, const struct id *app, const uint8_t 
 /* Whether any key exists; the organisation that keys get by default. */
 bool store_has_keys(struct store *s);
 struct id store_default_org(const struct store *s);
+
+/* Whether any endpoint of the application would take such a message now. Any thread. */
+bool store_app_takes(struct store *s, uint32_t app_number, const struct match_subject *subject);
+/* What an application has now; zeros of one that is not there. Any thread. */
+struct app_receivers {
+    unsigned endpoints, enabled;
+};
+struct app_receivers store_app_receivers(struct store *s, uint32_t app_number);
 
 /* Per endpoint, as of the last commit; any thread. */
 struct endpoint_counts {
@@ -437,6 +527,7 @@ struct store_stats {
     struct counter accepted, accepted_bytes, replayed, conflicts, refused_busy, refused_full;
     struct counter delivered, dead, waiting, dead_waiting; /* the last two are gauges */
     struct counter expired, corrupt, commits;
+    struct counter watching; /* a gauge: places of store/watch.h that are taken */
     struct histogram commit_us;        /* commit with its syncs */
     struct histogram commit_rows;      /* rows a commit */
     struct counter map_used, map_size; /* bytes; gauges */

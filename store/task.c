@@ -3,17 +3,20 @@
  * Invariants
  *   - a task in a list has a row in TREE_TASK, and its `now` is what that row says;
  *   - a step works on `next`, which becomes `now` with the commit and is forgotten without it;
- *   - a finished task that a client can ask for keeps its row for TASK_KEPT_US, any other loses
- *     it. */
+ *   - a finished task that a client can ask for keeps its row for TASK_KEPT_US (with a result:
+ *     RESULT_KEPT_US), any other loses it. */
 #include "store/task.h"
 
 #include "store/operational.h"
+#include "store/pace.h"
 
 #include "base/log.h"
 
 #include <assert.h>
 
 #define TASK_KEPT_US (INT64_C(7) * 24 * 3600 * US_PER_S)
+/* With many rows, and asked for over and over by a dashboard. */
+#define RESULT_KEPT_US (INT64_C(24) * 3600 * US_PER_S)
 #define TURN 16 /* tasks looked at in one batch: a long list must not lengthen the commit */
 
 struct node {
@@ -26,7 +29,7 @@ struct list {
     struct node *first, *last;
 };
 
-enum lane { FANOUTS, MOVES, ATTEMPTS, LANES };
+enum lane { FANOUTS, ORDERS, MOVES, ATTEMPTS, LANES };
 
 struct tasks {
     struct list lanes[LANES];
@@ -43,16 +46,25 @@ static void append(struct list *l, struct node *n)
     l->last = n;
 }
 
+/* Of fan-outs the message tells, since an ordered endpoint depends on it: many are made in one
+ * commit, and clocks are set back. */
+static bool younger(const struct task *a, const struct task *b)
+{
+    if (a->kind == TASK_FANOUT && b->kind == TASK_FANOUT)
+        return id_cmp(&a->message, &b->message) > 0;
+    return a->created.us > b->created.us;
+}
+
 /* In the order in which they were made: ids of clients were drawn before their operation came to
  * its turn. Rows come nearly in order, so that this mostly appends. */
 static void insert_by_age(struct list *l, struct node *n)
 {
-    if (!l->last || l->last->now.created.us <= n->now.created.us) {
+    if (!l->last || !younger(&l->last->now, &n->now)) {
         append(l, n);
         return;
     }
     struct node **link = &l->first;
-    while ((*link)->now.created.us <= n->now.created.us)
+    while (!younger(&(*link)->now, &n->now))
         link = &(*link)->after;
     n->after = *link;
     *link = n;
@@ -75,11 +87,16 @@ static void free_list(struct list *l)
         free(n);
 }
 
-static enum lane lane_of(enum task_kind kind)
+static enum lane lane_of(const struct task *t)
 {
-    switch (kind) {
+    if (t->rate)
+        return ATTEMPTS;
+    switch (t->kind) {
     case TASK_FANOUT:
         return FANOUTS;
+    case TASK_ORDER_CHANGED:
+    case TASK_ORDER_FLOW:
+        return ORDERS;
     case TASK_RECOVER:
     case TASK_REPLAY_MISSING:
     case TASK_BULK_REPLAY:
@@ -105,13 +122,15 @@ void tasks_free(struct tasks **t)
     *t = NULL;
 }
 
-static void mark_retiring(struct store *s, const struct task *task, bool begins)
+static void mark_endpoint(struct store *s, const struct task *task, bool begins)
 {
     struct table_endpoint *ep = table_endpoint(s->table, task->endpoint);
-    if (task->kind != TASK_ENDPOINT_DISABLED || !ep)
+    bool retires = task->kind == TASK_ENDPOINT_DISABLED;
+    if (!ep || (!retires && task->kind != TASK_ORDER_CHANGED))
         return;
-    assert(begins || ep->retiring > 0);
-    ep->retiring += begins ? 1 : -1u;
+    unsigned *count = retires ? &ep->retiring : &ep->relining;
+    assert(begins || *count > 0);
+    *count += begins ? 1 : -1u;
 }
 
 /* ---------------------------------------------------------------- load and add */
@@ -131,8 +150,8 @@ static enum err load_one(struct tasks *t, struct store *s, struct span key, stru
         return ERR_NO_MEMORY;
     memcpy(task.id.b, key.ptr, ID_BYTES);
     n->now = task;
-    insert_by_age(&t->lanes[lane_of(task.kind)], n);
-    mark_retiring(s, &task, true);
+    insert_by_age(&t->lanes[lane_of(&task)], n);
+    mark_endpoint(s, &task, true);
     return ERR_OK;
 }
 
@@ -196,6 +215,16 @@ static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
         return replay_missing_step(b, t, limit);
     case TASK_BULK_REPLAY:
         return replay_bulk_step(b, t, limit);
+    case TASK_ORDER_CHANGED:
+        return order_change_step(b, t, limit);
+    case TASK_ORDER_FLOW:
+        return order_flow_step(b, t, limit);
+    case TASK_PURGE_CONTENT:
+        return expunge_all_step(b, t, limit);
+    case TASK_APP_STATS:
+        return aggregate_stats_step(b, t, limit);
+    case TASK_EVENT_TYPES:
+        return aggregate_types_step(b, t, limit);
     case TASK_KINDS:
         break;
     }
@@ -210,7 +239,8 @@ static enum err finish_row(struct batch *b, const struct task *t)
     enum err e = batch_clear(b, TREE_TASK_FILTER, key_span(&key));
     if (e)
         return e;
-    e = batch_expire(b, wall_add(b->now, TASK_KEPT_US), EXPIRY_TASK, key_span(&key));
+    int64_t kept = t->results ? RESULT_KEPT_US : TASK_KEPT_US;
+    e = batch_expire(b, wall_add(b->now, kept), EXPIRY_TASK, key_span(&key));
     if (!e)
         e = put_row(b, t);
     return e ? e : operational_task(b, t);
@@ -225,7 +255,8 @@ static enum err step(struct batch *b, struct node *n, unsigned limit)
     if (e)
         return e;
     bool moved = b->rows > before || n->now.cursor_number != n->next.cursor_number ||
-                 id_cmp(&n->now.cursor, &n->next.cursor) != 0;
+                 id_cmp(&n->now.cursor, &n->next.cursor) != 0 ||
+                 memcmp(&n->now.place, &n->next.place, sizeof n->now.place) != 0;
     n->next.updated = b->now;
     if (n->next.finished)
         return finish_row(b, &n->next);
@@ -239,8 +270,11 @@ static enum err step(struct batch *b, struct node *n, unsigned limit)
 static enum err step_fanouts(struct batch *b, struct list *l, unsigned limit)
 {
     enum err e = ERR_OK;
-    for (struct node *n = l->first; n && !e && b->rows < limit; n = n->after)
+    bool whole = true; /* none may overtake an older one at an endpoint */
+    for (struct node *n = l->first; n && whole && !e && b->rows < limit; n = n->after) {
         e = step(b, n, limit);
+        whole = n->next.finished;
+    }
     return e;
 }
 
@@ -271,7 +305,7 @@ static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, b
         append(l, n);
         e = step(b, n, limit);
         if (n->stepped) {
-            *more |= !n->next.finished;
+            *more |= !n->next.finished && pace_is_due(&n->next, b->now);
             break;
         }
     }
@@ -285,10 +319,13 @@ enum err tasks_step(struct batch *b, unsigned rows, bool *more)
     *more = false;
     enum err e = step_fanouts(b, &t->lanes[FANOUTS], limit);
     if (!e)
+        e = step_moves(b, &t->lanes[ORDERS], limit);
+    if (!e)
         e = step_moves(b, &t->lanes[MOVES], limit);
     if (!e)
         e = step_attempts(b, &t->lanes[ATTEMPTS], limit, more);
-    if (t->lanes[FANOUTS].first || t->lanes[MOVES].first || t->fresh.first)
+    if (t->lanes[FANOUTS].first || t->lanes[ORDERS].first || t->lanes[MOVES].first ||
+        t->fresh.first)
         *more = true;
     return e;
 }
@@ -307,14 +344,14 @@ void tasks_committed(struct tasks *t, struct store *s)
                 append(&left, n);
                 continue;
             }
-            mark_retiring(s, &n->now, false);
+            mark_endpoint(s, &n->now, false);
             free(n);
         }
         t->lanes[i] = left;
     }
     for (struct node *n; (n = take_first(&t->fresh));) {
-        mark_retiring(s, &n->now, true);
-        append(&t->lanes[lane_of(n->now.kind)], n);
+        mark_endpoint(s, &n->now, true);
+        append(&t->lanes[lane_of(&n->now)], n);
     }
 }
 
@@ -331,7 +368,7 @@ bool tasks_fan_out(const struct tasks *t)
     if (t->lanes[FANOUTS].first)
         return true;
     const struct node *n = t->fresh.first;
-    while (n && lane_of(n->now.kind) != FANOUTS)
+    while (n && lane_of(&n->now) != FANOUTS)
         n = n->after;
     return n != NULL;
 }
@@ -339,4 +376,15 @@ bool tasks_fan_out(const struct tasks *t)
 bool tasks_waiting(const struct tasks *t)
 {
     return t->lanes[ATTEMPTS].first != NULL;
+}
+
+struct wall tasks_due_at(const struct tasks *t)
+{
+    struct wall first = WALL_NEVER;
+    for (const struct node *n = t->lanes[ATTEMPTS].first; n; n = n->after) {
+        struct wall due = n->now.rate ? pace_due_at(&n->now) : WALL_NEVER;
+        if (due.us < first.us)
+            first = due;
+    }
+    return first;
 }

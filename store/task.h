@@ -7,7 +7,10 @@
  *     that a message meets the endpoints of the moment at which it was accepted;
  *   - tasks that move deliveries run in order within one application (a replay begins when the
  *     disabling before it has ended), while applications take turns;
- *   - recovers and replays wait for the attempts that they asked for, and hold nothing else back. */
+ *   - what rearranges the lines of ordered endpoints has turns of its own: meanwhile they stand
+ *     still;
+ *   - recovers and replays wait for the attempts that they asked for, and whatever has a rate for
+ *     its moments: they hold nothing else back. */
 #ifndef STORE_TASK_H
 #define STORE_TASK_H
 
@@ -18,7 +21,8 @@ struct tasks;
 /* NULL when out of memory. */
 struct tasks *tasks_new(void);
 void tasks_free(struct tasks **t);
-/* Reads what is unfinished, at open. A DISABLED task marks its endpoint as retiring. */
+/* Reads what is unfinished, at open. A DISABLED task marks its endpoint as retiring, an
+ * ORDER_CHANGED task as relining. */
 enum err tasks_load(struct tasks *t, struct store *s, MDB_txn *txn) MUST_CHECK;
 
 /* Adds a task to the batch. `created` is set; the id is the caller's, or drawn when it is zero. */
@@ -33,6 +37,8 @@ void tasks_aborted(struct tasks *t);
 bool tasks_fan_out(const struct tasks *t);
 /* Whether a recover waits for its attempts: look again in a moment. */
 bool tasks_waiting(const struct tasks *t);
+/* When one with a rate wants its next step; WALL_NEVER: there is none. */
+struct wall tasks_due_at(const struct tasks *t);
 
 /* The steps, each in the file of its noun: go on while b->rows < limit, keep the cursor in `t`, set
  * t->finished at the end. */
@@ -41,9 +47,15 @@ enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit) M
 enum err retire_endpoint_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err retire_app_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err dead_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err order_change_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err order_flow_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err recover_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err replay_missing_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err replay_bulk_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err expunge_all_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+
+enum err aggregate_stats_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
+enum err aggregate_types_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 
 /* Attempts that a task asks for at a time; for more once the last of them was made: a slow
  * endpoint is not buried. */

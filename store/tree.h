@@ -31,8 +31,11 @@
     X(COUNT, "count")               \
     X(TASK, "task")                 \
     X(TASK_FILTER, "task_filter")   \
+    X(TASK_RESULT, "task_result")   \
     X(STAT, "stat")                 \
-    X(PORTAL, "portal")
+    X(PORTAL, "portal")             \
+    X(LINE, "line")                 \
+    X(CONSUMER, "consumer")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
@@ -102,21 +105,39 @@ static inline struct span key_span(const struct treekey *k)
 enum err key_copy(struct span key, struct treekey *out) MUST_CHECK;
 struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, TASK_FILTER, ENDPOINT_ID */
 struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT */
-struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT */
+struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT … */
 struct treekey key_id_text(const struct id *a, struct span text); /* APP_UID, EVENT_TYPE */
 struct treekey key_number_text(uint32_t a, struct span text);     /* ENDPOINT_UID */
 struct treekey key_number_id(uint32_t a, const struct id *b); /* ENDPOINT_APP, DEAD, index keys */
 struct treekey key_id_number(const struct id *a, uint32_t b); /* DELIVERY */
-struct treekey key_portal(const struct id *app, const uint8_t hash[32]); /* PORTAL */
-struct treekey key_body(const struct id *message, uint16_t chunk); /* BODY */
+struct treekey key_portal(const struct id *app, const uint8_t hash[32]);              /* PORTAL */
+struct treekey key_consumer(const struct id *app, const uint8_t name[CONSUMER_NAME]); /* CONSUMER */
+struct treekey key_body(const struct id *message, uint16_t chunk);                    /* BODY */
 struct treekey key_due(uint32_t endpoint, struct wall due, const struct id *message,
                        enum attempt_trigger trigger); /* DUE */
 enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, struct id *message,
                        enum attempt_trigger *trigger) MUST_CHECK;
 
+/* A place in a line of an endpoint (store/order.h). */
+struct line_place {
+    uint8_t line[LINE_BYTES];
+    struct id ticket, message;
+};
+struct treekey key_line_begin(uint32_t endpoint, const uint8_t line[LINE_BYTES]);
+struct treekey key_line(uint32_t endpoint, const struct line_place *at); /* LINE */
+enum err key_line_parse(struct span key, uint32_t *endpoint, struct line_place *at) MUST_CHECK;
+
 /* Expiry rows: time | kind | id (message, task), idempotency key (answer), hour (statistics) or key
- * (portal token). On disk: append only. */
-enum expiry_kind { EXPIRY_MESSAGE, EXPIRY_ANSWER, EXPIRY_TASK, EXPIRY_STAT, EXPIRY_PORTAL };
+ * (portal token, consumer). On disk: append only. */
+enum expiry_kind {
+    EXPIRY_MESSAGE,
+    EXPIRY_ANSWER,
+    EXPIRY_TASK,
+    EXPIRY_STAT,
+    EXPIRY_PORTAL,
+    EXPIRY_CONSUMER,
+    EXPIRY_KINDS
+};
 struct treekey key_expiry(struct wall when, enum expiry_kind kind, struct span what);
 enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *kind,
                           struct span *what) MUST_CHECK;

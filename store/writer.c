@@ -6,19 +6,21 @@
  *   - `done` of an operation is called once, after the commit that holds it or its refusal
  *     returned;
  *   - a configuration operation is the last of its batch, so that whatever is behind it sees it,
- *     and the first only when no fan-out is unfinished, so that what is before it does not;
+ *     and the first only when no fan-out is unfinished, so that what is before it does not; so is
+ *     a message for an ordered endpoint;
  *   - an operation is begun only when the index has room for it.
  *
  * Waiting. A small batch waits a moment for company (a sync costs the same for one row as for a
- * hundred). Outcomes alone wait longer, since nobody waits for them; the first other operation
- * ends that. Waiting is a plain sleep: being woken for every arrival would cost what it is to
- * save. */
+ * hundred). Outcomes alone wait longer, since nobody waits for them, but for those of ordered
+ * endpoints; the first other operation ends that. Waiting is a plain sleep: being woken for every
+ * arrival would cost what it is to save. */
 #include "store/writer.h"
 
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/queue.h"
 #include "store/task.h"
+#include "store/watches.h"
 
 #include "base/log.h"
 
@@ -121,6 +123,8 @@ static void complete_batch(struct writer *w)
         e = b->change.apply(b, &b->change);
     b->change = (struct change){0};
     notify(w);
+    if (b->tally.accepted)
+        watches_committed(b->s->watches, &w->applied);
     complete_all(w, &w->applied);
     if (e)
         fail(w); /* memory does not show what the disk holds */
@@ -141,6 +145,7 @@ static bool is_configuration(const struct batch *b, const struct store_op *op)
     case STORE_ENDPOINT_DELETE:
     case STORE_EVENT_TYPE_PUT:
     case STORE_EVENT_TYPE_DELETE:
+    case STORE_EVENT_TYPES_PUT:
     case STORE_KEY_PUT:
     case STORE_KEY_REVOKE:
         return true;
@@ -149,6 +154,12 @@ static bool is_configuration(const struct batch *b, const struct store_op *op)
     default:
         return false;
     }
+}
+
+static bool waits_for_fan_outs(const struct batch *b, const struct store_op *op)
+{
+    return is_configuration(b, op) ||
+           (op->kind == STORE_INGEST && ingest_waits(b, (const struct ingest_op *)op));
 }
 
 static enum err dispatch(struct batch *b, struct store_op *op)
@@ -188,6 +199,14 @@ static enum err dispatch(struct batch *b, struct store_op *op)
         return replay_apply(b, (struct replay_op *)op);
     case STORE_EXPUNGE:
         return expunge_apply(b, (struct expunge_op *)op);
+    case STORE_EXPUNGE_ALL:
+        return expunge_all_apply(b, (struct expunge_all_op *)op);
+    case STORE_AGGREGATE:
+        return aggregate_apply(b, (struct aggregate_op *)op);
+    case STORE_EVENT_TYPES_PUT:
+        return event_types_put(b, (struct event_types_op *)op);
+    case STORE_CONSUMER_PUT:
+        return consumer_apply(b, (struct consumer_op *)op);
     }
     return ERR_INVALID;
 }
@@ -222,7 +241,7 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
     struct batch *b = &w->batch;
     while (w->queue.first && b->rows < COMMIT_ROWS_MAX && !b->change.apply) {
         struct store_op *op = w->queue.first;
-        if (is_configuration(b, op) && tasks_fan_out(b->tasks))
+        if (tasks_fan_out(b->tasks) && waits_for_fan_outs(b, op))
             break;
         if (w->disk_full && op->kind == STORE_INGEST) {
             refuse(refused, queue_pop(&w->queue), ERR_FULL);
@@ -381,7 +400,7 @@ static void wait_for_company(struct writer *w)
         return;
     doze(wait);
     take(w);
-    while (queue_only_outcomes(&w->queue) && w->queue.count < COMPANY && !w->more) {
+    while (queue_only_patient(&w->queue) && w->queue.count < COMPANY && !w->more) {
         unsigned before = w->queue.count;
         inbox_wait(w->inbox, deadline);
         take(w);
@@ -395,7 +414,10 @@ static void wait_for_company(struct writer *w)
 /* When to work again though nothing arrives. */
 static struct mono next_wake(const struct writer *w)
 {
-    int64_t us = w->retention_next.us - clock_wall().us;
+    int64_t now = clock_wall().us, us = w->retention_next.us - now;
+    int64_t task_us = tasks_due_at(w->batch.tasks).us - now;
+    if (task_us < us)
+        us = task_us;
     if ((tasks_waiting(w->batch.tasks) || w->disk_full) && us > LOOK_AGAIN_US)
         us = LOOK_AGAIN_US;
     return mono_add(clock_mono(), us > 0 ? us : 0);

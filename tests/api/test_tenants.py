@@ -2,6 +2,7 @@
 must not use it. A refusal is 401, 403 or 404 and leaves everything as it was."""
 
 import itertools
+import json
 
 import pytest
 
@@ -14,7 +15,8 @@ REFUSED = {401, 403, 404}
 NOBODY = "http://127.0.0.1:1/hook"
 LATER = "2100-01-01T00:00:00Z"
 
-# A body that the route accepts from whoever may use it; without a row, {}.
+# A body that the route accepts from whoever may use it; without a row, {}. {name} is the name of an
+# event type.
 BODIES = {
     "application.create": {"name": "made"},
     "application.update": {"name": "changed"},
@@ -27,6 +29,8 @@ BODIES = {
     "endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.replay_missing": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.bulk_replay": {"since": "2026-01-01T00:00:00Z"},
+    "endpoint.send_example": {"eventType": "{name}"},
+    "message.precheck": {"eventType": "made"},
     "operational_webhook_endpoint.create": {"url": NOBODY},
     "operational_webhook_endpoint.update": {"url": NOBODY + "/changed"},
     "operational_webhook_endpoint.update_headers": {"headers": {"x-changed": "1"}},
@@ -35,7 +39,11 @@ BODIES = {
     "event_type.patch": {"description": "changed"},
     "message.create": {"eventType": "made", "payload": {}},
     "message.create_batch": {"messages": [{"eventType": "made", "payload": {}}]},
+    "event_type.import_openapi": {"spec": {"openapi": "3.1.0", "webhooks": {"made": {}}}},
+    "environment.import_": {"eventTypes": [{"name": "made", "description": "made"}]},
+    "statistics.aggregate_app_stats": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
     "key.create": {"scope": "read", "name": "made"},
+    "message_poller.consumer_seek": {"after": "2026-01-01T00:00:00Z"},
 }
 
 
@@ -53,7 +61,8 @@ class World:
         app = service.new_app(name="world")
         endpoint = self._post(f"/app/{app}/endpoint", {"url": NOBODY})["id"]
         name = f"type.{next(self.numbers)}"
-        self._post("/event-type", {"name": name, "description": "mine"})
+        schemas = {"1": {"examples": [{}]}}
+        self._post("/event-type", {"name": name, "description": "mine", "schemas": schemas})
         msg = service.send(app, event_type=name)
         delivery = service.until(app, msg, endpoint, "dead")
         task = self._post(f"/app/{app}/endpoint/{endpoint}/recover", {"since": LATER})["id"]
@@ -68,6 +77,8 @@ class World:
             "msg": msg,
             "attempt": delivery["lastAttemptId"],
             "task": task,
+            "sink": "poller-of-the-world",
+            "consumer": "consumer-of-the-world",
             "key": self._post("/key", {"scope": "read"})["id"],
             "operational": self._post(
                 "/operational-webhook/endpoint", {"url": NOBODY, "disabled": True}
@@ -81,7 +92,10 @@ class World:
 
     def call(self, route, token):
         """`token` "": without one."""
-        body = BODIES.get(route.operation, {}) if route.method not in ("GET", "DELETE") else None
+        body = None
+        if route.method not in ("GET", "DELETE"):
+            text = json.dumps(BODIES.get(route.operation, {}))
+            body = text.replace("{name}", self.ids["name"]).encode()
         headers = {} if token else {"authorization": ""}
         operational = "/operational-webhook/" in route.path
         endpoint = self.ids["operational" if operational else "endpoint"]
@@ -168,15 +182,41 @@ def test_without_a_good_token_every_route_is_closed(service, token):
     assert {world.call(route, token).status for route in chosen} == {401}
 
 
+STRANGERS = ["portal", "application", "organisation", "organisation-jwt"]
+
+
+def portal_token(service, app, **fields):
+    return service.post(f"/auth/app-portal-access/{app}", fields).json()["token"]
+
+
+def test_a_reader_of_the_portal_changes_nothing_and_sees_no_secret(service):
+    world = World(service)
+    token = portal_token(service, world.ids["app"], readOnly=True)
+    moves = {"message_poller.consumer_poll"}  # its position, though it is a GET
+    reads = lambda r: (
+        r.method == "GET"
+        and "secret" not in r.path
+        and "app" in r.roles
+        and r.operation not in moves
+    )
+    guarded = [r for r in routes.of(service) if r.roles and r.operation not in PORTAL_ONLY]
+    chosen = [route for route in guarded if not reads(route)]
+    assert len(chosen) > 30
+    assert refusals(world, token, chosen) == []
+    for route in guarded:
+        assert not reads(route) or world.call(route, token).status == 200, route
+
+
 def strangers(service):
     """Tokens with full rights elsewhere."""
     organisation = jwt(SECRET, sub=OTHER_ORG)
+    yield "another application's portal", portal_token(service, service.new_app())
     yield "another application's key", key(service, "app", appId=service.new_app())
     yield "another organisation's key", key(service, "admin", token=organisation)
     yield "another organisation's token", organisation
 
 
-@pytest.mark.parametrize("which", range(3), ids=["application", "organisation", "organisation-jwt"])
+@pytest.mark.parametrize("which", range(4), ids=STRANGERS)
 def test_what_belongs_to_another_is_not_there(service, which):
     _, token = list(strangers(service))[which]
     world = World(service)
@@ -185,7 +225,7 @@ def test_what_belongs_to_another_is_not_there(service, which):
     assert refusals(world, token, chosen) == []
 
 
-@pytest.mark.parametrize("which", range(3), ids=["application", "organisation", "organisation-jwt"])
+@pytest.mark.parametrize("which", range(4), ids=STRANGERS)
 def test_what_names_no_owner_is_the_token_s_own(service, which):
     """Lists, creations and event types: they work on the stranger's side, without ours."""
     _, token = list(strangers(service))[which]
@@ -211,7 +251,11 @@ def test_the_tables_give_no_role_more_than_it_needs(service):
         if "read" in roles:
             assert route.method == "GET" and "secret" not in route.path, route
         if "ingest" in roles:
-            assert route.operation in ("message.create", "message.create_batch"), route
+            assert route.operation in (
+                "message.create",
+                "message.create_batch",
+                "message.precheck",
+            ), route
         if "app" in roles and route.method != "GET":
             own = route.path.startswith("/api/v1/app/{app}/")
             assert own or route.operation in PORTAL_ONLY, route

@@ -28,6 +28,7 @@ LIBRARY_HOME = {
     "lmdb.h": "store",
     "curl/curl.h": "dispatcher",
     "microhttpd.h": "http",
+    "yaml.h": "admin",
 }
 
 COLUMNS_MAX = {".c": 100, ".h": 100, ".py": 120, ".sh": 120}

@@ -205,6 +205,19 @@ static void every_damaged_record_is_found(void **state)
     }
 }
 
+static void a_result_needs_its_task_and_its_form(void **state)
+{
+    (void)state;
+    struct id task = world_id(70, 1), app = world_id(4, 1);
+    world_begin(&w);
+    buf_text(&w.record, "damaged");
+    world_put(&w, TREE_TASK_RESULT, key_id_id(&task, &app));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 2);
+    assert_non_null(strstr(findings, "a row of a task's result does not decode"));
+    assert_non_null(strstr(findings, "a task's result has no task"));
+}
+
 static void rows_that_contradict_each_other_are_found(void **state)
 {
     (void)state;
@@ -281,6 +294,7 @@ int main(void)
         CHECK_TEST(a_store_that_is_right_has_no_findings),
         CHECK_TEST(every_missing_row_is_found),
         CHECK_TEST(every_damaged_record_is_found),
+        CHECK_TEST(a_result_needs_its_task_and_its_form),
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),

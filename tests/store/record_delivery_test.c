@@ -218,6 +218,14 @@ static void statistics_are_written_as_their_golden_file_says(void **state)
     assert_int_equal(record_stat_decode(buf_view(&encoded), &out), ERR_OK);
     assert_memory_equal(&out.stats, &in.stats, sizeof in.stats);
     assert_true(out.inexact);
+    assert_int_equal(out.app, 0);
+    golden_mutations(&encoded, decode_stat);
+    buf_clear(&encoded);
+    in.app = 0x01020304;
+    record_stat_encode(&in, &encoded);
+    golden_same("stat_app", &encoded);
+    assert_int_equal(record_stat_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.app, in.app);
     golden_mutations(&encoded, decode_stat);
 }
 

@@ -33,6 +33,23 @@ static const struct task task = {
     .updated = {1700000000000004},
 };
 
+static void a_task_with_a_rate_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct task in = task, out;
+    in.rate = 25;
+    in.next_ns = INT64_C(1700000000000000005);
+    record_task_encode(&in, &encoded);
+    golden_same("task_paced", &encoded);
+    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.rate, in.rate);
+    assert_int_equal(out.next_ns, in.next_ns);
+    buf_clear(&encoded);
+    in.rate = RATE_MAX + 1;
+    record_task_encode(&in, &encoded);
+    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_CORRUPT);
+}
+
 static enum err decode_task(struct span in)
 {
     struct task t;
@@ -65,6 +82,42 @@ static void a_task_is_written_as_its_golden_file_says(void **state)
     assert_memory_equal(&out.app, &in.app, ID_BYTES);
     assert_memory_equal(&out.cursor, &in.cursor, ID_BYTES);
     assert_memory_equal(&out.message, &in.message, ID_BYTES);
+}
+
+static void a_failed_task_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct task in = task, out;
+    in.kind = TASK_EVENT_TYPES;
+    in.failed = true;
+    in.results = 65536;
+    record_task_encode(&in, &encoded);
+    golden_same("task_failed", &encoded);
+    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_true(out.finished && out.failed);
+    assert_int_equal(out.results, 65536);
+    golden_mutations(&encoded, decode_task);
+}
+
+static enum err decode_result(struct span in)
+{
+    struct task_result r;
+    return record_task_result_decode(in, &r);
+}
+
+static void a_result_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    const struct task_result in = {
+        .deliveries = UINT64_C(1) << 40, .catch_all = true, .uid = SPAN("customer-1")};
+    struct task_result out;
+    record_task_result_encode(&in, &encoded);
+    golden_same("task_result", &encoded);
+    assert_int_equal(record_task_result_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.deliveries, in.deliveries);
+    assert_true(out.catch_all);
+    assert_true(span_is(out.uid, "customer-1"));
+    golden_mutations(&encoded, decode_result);
 }
 
 static void a_damaged_task_is_corrupt(void **state)
@@ -238,6 +291,9 @@ int main(void)
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_task_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_task_with_a_rate_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_failed_task_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_result_is_written_as_its_golden_file_says),
         RECORD_TEST(a_damaged_task_is_corrupt),
         RECORD_TEST(a_task_s_filter_is_written_as_its_golden_file_says),
         RECORD_TEST(a_filter_of_nothing_is_any),
