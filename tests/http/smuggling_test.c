@@ -69,6 +69,81 @@ static const struct {
     ATTACK("a NUL in a value", POST HOST "Content-Length: 0\0 7\r\n\r\n" HIDDEN),
     ATTACK("a NUL in a name", POST HOST "Content-\0Length: 5\r\n\r\n" HIDDEN),
     ATTACK("a NUL in the target", "GET /api/v1/hello\0/x HTTP/1.1\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("both lengths in HTTP/1.0",
+           "POST /api/v1/echo HTTP/1.0\r\n" HOST
+           "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("two lengths, one in capitals",
+           POST HOST "CONTENT-LENGTH: 41\r\ncontent-length: 0\r\n\r\n" HIDDEN),
+    ATTACK("two codings, one in capitals",
+           POST HOST "TRANSFER-ENCODING: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("two hosts, one in capitals", POST HOST "HOST: h\r\n\r\n" HIDDEN),
+    ATTACK("a length with a fraction", POST HOST "Content-Length: 0.0\r\n\r\n" HIDDEN),
+    ATTACK("a length with an exponent", POST HOST "Content-Length: 0e0\r\n\r\n" HIDDEN),
+    ATTACK("a length with text behind it", POST HOST "Content-Length: 0;x\r\n\r\n" HIDDEN),
+    ATTACK("a length in two words", POST HOST "Content-Length: 4 1\r\n\r\n" HIDDEN),
+    ATTACK("a length in quotes", POST HOST "Content-Length: \"41\"\r\n\r\n" HIDDEN),
+    ATTACK("a length of eleven digits", POST HOST "Content-Length: 00000000041\r\n\r\n" HIDDEN),
+    ATTACK("a length in other digits", POST HOST "Content-Length: \xd9\xa4\xd9\xa1\r\n\r\n" HIDDEN),
+    ATTACK("a length with a form feed", POST HOST "Content-Length: \x0c"
+                                                  "41\r\n\r\n" HIDDEN),
+    ATTACK("a length with a tab in its name", POST HOST "Content-Length\t: 41\r\n\r\n" HIDDEN),
+    ATTACK("a length with a vertical tab before its name",
+           POST HOST "\x0b"
+                     "Content-Length: 41\r\n\r\n" HIDDEN),
+    ATTACK("a length that is folded", POST HOST "Content-Length:\r\n 41\r\n\r\n" HIDDEN),
+    ATTACK("an empty coding", POST HOST "Transfer-Encoding: \r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("the identity coding", POST HOST "Transfer-Encoding: identity\r\n\r\n" HIDDEN),
+    ATTACK("a coding in quotes",
+           POST HOST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding with a comma behind it",
+           POST HOST "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding twice in a list",
+           POST HOST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding with a parameter",
+           POST HOST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a compressed coding",
+           POST HOST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding that ends compressed",
+           POST HOST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding with a NUL",
+           POST HOST "Transfer-Encoding: chunked\0x\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a NUL in a coding's name",
+           POST HOST "Transfer-\0Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding behind a bare carriage return",
+           POST HOST "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a coding behind a bare line feed",
+           POST HOST "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("no host, but one in the target", "POST http://h/api/v1/echo HTTP/1.1\r\n\r\n" HIDDEN),
+    ATTACK("a line without a name", POST HOST ": v\r\n\r\n" HIDDEN),
+    ATTACK("a name in brackets", POST HOST "X(Y): v\r\n\r\n" HIDDEN),
+    ATTACK("a name beyond ASCII", POST HOST "X\xe9: v\r\n\r\n" HIDDEN),
+    ATTACK("a DEL in a value", POST HOST "X: a\x7f"
+                                         "b\r\n\r\n" HIDDEN),
+    ATTACK("an escape in a value", POST HOST "X: a\x1b[2J\r\n\r\n" HIDDEN),
+    ATTACK("an old version", "GET /api/v1/hello HTTP/0.9\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a version to come", "GET /api/v1/hello HTTP/2.0\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a version with more digits", "GET /api/v1/hello HTTP/1.10\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a version in small letters", "GET /api/v1/hello http/1.1\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("no version", "GET /api/v1/hello\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a tab in the request line", "GET\t/api/v1/hello\tHTTP/1.1\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a space behind the version", "GET /api/v1/hello HTTP/1.1 \r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a space before the method", " GET /api/v1/hello HTTP/1.1\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("a control byte in the target", "GET /api/v1/\x01"
+                                           "hello HTTP/1.1\r\n" HOST "\r\n" HIDDEN),
+    ATTACK("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" HIDDEN),
+    ATTACK("a hexadecimal chunk size with its mark",
+           POST HOST "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a signed chunk size",
+           POST HOST "Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("an empty chunk size",
+           POST HOST "Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a chunk without its end",
+           POST HOST "Transfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n\r\n" HIDDEN),
+    ATTACK("a chunk size with a fraction",
+           POST HOST "Transfer-Encoding: chunked\r\n\r\n2.0\r\n{}\r\n0\r\n\r\n" HIDDEN),
+    ATTACK("a body for a route without one, in chunks",
+           "GET /api/v1/hello HTTP/1.1\r\n" HOST
+           "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" HIDDEN),
     ATTACK("a body for a route without one",
            "GET /api/v1/hello HTTP/1.1\r\n" HOST "Content-Length: 41\r\n\r\n" HIDDEN),
 };
@@ -93,6 +168,9 @@ static unsigned answers_in(const char *heard)
     return count;
 }
 
+/* What the table is for: each its own trick. */
+_Static_assert(sizeof attacks / sizeof attacks[0] >= 80, "ambiguous requests");
+
 static void an_ambiguous_request_is_refused_and_nothing_behind_it_is_served(void **state)
 {
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
@@ -100,7 +178,8 @@ static void an_ambiguous_request_is_refused_and_nothing_behind_it_is_served(void
         int fd = dial(*state);
         assert_true(say(fd, attacks[i].bytes));
         hear_all(fd, heard, sizeof heard);
-        bool refused_it = heard[0] == '\0' || memcmp(heard, "HTTP/1.1 4", 10) == 0;
+        bool refused_it = heard[0] == '\0' || memcmp(heard, "HTTP/1.1 4", 10) == 0 ||
+                          memcmp(heard, "HTTP/1.1 505", 12) == 0;
         if (!refused_it || answers_in(heard) > 1 || strstr(heard, "hello"))
             fail_msg("%s: answered with\n%s", attacks[i].name, heard);
         close(fd);
@@ -121,8 +200,18 @@ static void white_space_around_a_value_is_none_of_it(void **state)
 /* 0.9.75 takes a bare line feed for a chunk's line end, which a proxy in front may not. */
 static void nothing_behind_a_chunked_body_is_served(void **state)
 {
-    static const char *const bodies[] = {"2\r\n{}\r\n0\r\n\r\n", "2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n",
-                                         "2\n{}\n0\n\n"};
+    static const char *const bodies[] = {"2\r\n{}\r\n0\r\n\r\n",
+                                         "2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n",
+                                         "2\n{}\n0\n\n",
+                                         " 2\r\n{}\r\n0\r\n\r\n",
+                                         "2 \r\n{}\r\n0\r\n\r\n",
+                                         "0000000000000002\r\n{}\r\n0\r\n\r\n",
+                                         "2;\n\r\n{}\r\n0\r\n\r\n",
+                                         "2;a=\"\r\n0\r\n\r\n",
+                                         "2\r\n{}\r\n0\r\nContent-Length: 41\r\n\r\n",
+                                         "2\r\n{}\r\n0\r\n\r\n0\r\n\r\n",
+                                         "2\r\r\n{}\r\n0\r\n\r\n",
+                                         "02\r\n{}\r\n00\r\n\r\n"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         char heard[4096];
         int fd = dial(*state);
@@ -130,7 +219,7 @@ static void nothing_behind_a_chunked_body_is_served(void **state)
         say(fd, span_text(bodies[i]));
         say(fd, SPAN(HIDDEN));
         hear_all(fd, heard, sizeof heard);
-        assert_int_equal(answers_in(heard), 1);
+        assert_true(answers_in(heard) == 1 || (heard[0] == '\0' && i >= 3));
         assert_null(strstr(heard, "hello"));
         close(fd);
     }
