@@ -23,9 +23,8 @@ static void read_members(struct body *b, struct app *a, bool patch, struct span 
         body_require(b, "name", name);
     body_refuse_null(b, "name", name);
     field_uid(b, &uid_rule, !patch, path, &a->uid);
-    if (field_metadata(b, &a->metadata) != FIELD_VALUE && !patch)
-        a->metadata = span_text(NULL);
-    field_refuse_rates(b);
+    field_metadata(b, !patch, &a->metadata);
+    field_rate(b, !patch, &a->throttle_rate);
 }
 
 /* Merges the body into w->app, which holds the present state (zero for a new one). */
@@ -165,14 +164,35 @@ void app_get_route(struct request *req)
     lookup_release(&l);
 }
 
+/* Which applications a list leaves out. */
+struct exclusion {
+    bool without_endpoints, with_disabled_alone;
+};
+
+/* Endpoints at the play service of another vendor are endpoints like any other here. */
+static bool read_exclusion(struct request *req, struct exclusion *out)
+{
+    static const char *const unsupported[] = {"exclude_apps_with_svix_play_endpoints", NULL};
+    return params_unsupported(req, unsupported) &&
+           params_flag(req, "exclude_apps_with_no_endpoints", &out->without_endpoints) &&
+           params_flag(req, "exclude_apps_with_disabled_endpoints", &out->with_disabled_alone);
+}
+
+static bool is_excluded(struct request *req, const struct app *a, const struct exclusion *x)
+{
+    if (!x->without_endpoints && !x->with_disabled_alone)
+        return false;
+    struct app_receivers has = store_app_receivers(request_store(req), a->number);
+    return has.endpoints ? x->with_disabled_alone && !has.enabled : x->without_endpoints;
+}
+
+/* What is left out leaves its page shorter: `done` tells when there is no more. */
 void app_list_route(struct request *req)
 {
     static const struct page_kind kind = {.prefix = ID_APP, .ascending = true};
-    static const char *const unsupported[] = {"exclude_apps_with_no_endpoints",
-                                              "exclude_apps_with_disabled_endpoints",
-                                              "exclude_apps_with_svix_play_endpoints", NULL};
     struct page_params p;
-    if (!page_params(req, &kind, &p) || !params_unsupported(req, unsupported))
+    struct exclusion x = {0};
+    if (!page_params(req, &kind, &p) || !read_exclusion(req, &x))
         return;
     struct lookup l = {0};
     struct app *rows[PAGE_MAX];
@@ -187,7 +207,7 @@ void app_list_route(struct request *req)
     struct list list;
     list_open(&list, ID_APP, &p.page);
     for (unsigned i = 0; i < result.count; i++) {
-        if (list_row(&list, &rows[i]->id, 0))
+        if (!is_excluded(req, rows[i], &x) && list_row(&list, &rows[i]->id, 0))
             entity_out_app(&list.json, rows[i]);
         app_free(&rows[i]);
     }

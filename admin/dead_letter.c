@@ -72,6 +72,18 @@ void dead_letter_discard_route(struct request *req)
     write_run(req, discard_step);
 }
 
+/* How fast a replay goes, in deliveries a second. */
+static bool read_rate(struct body *b, struct dead_op *op)
+{
+    int64_t rate;
+    if (body_integer(b, "rate", 1, RATE_MAX, &rate) != FIELD_VALUE)
+        return false;
+    if (op->verb != DEAD_REPLAY)
+        body_refuse(b, "rate", "belongs to a replay");
+    op->rate = (uint32_t)rate;
+    return true;
+}
+
 /* {"messageIds":[…]} names them; otherwise {"since","until","eventType"} choose, and {} is all. */
 static void read_choice(struct write *w)
 {
@@ -79,6 +91,7 @@ static void read_choice(struct write *w)
     struct body *b = &w->body;
     struct dead_op *op = &w->dead_op;
     unsigned count = 0;
+    bool paced = read_rate(b, op);
     bool by_filter = body_time(b, "since", &op->since) == FIELD_VALUE;
     by_filter |= body_time(b, "until", &op->until) == FIELD_VALUE;
     by_filter |= body_text(b, "eventType", &field_event_type, &op->event_type) == FIELD_VALUE;
@@ -86,6 +99,8 @@ static void read_choice(struct write *w)
         return;
     if (by_filter)
         body_refuse(b, "messageIds", "cannot be combined with since, until or eventType");
+    if (paced)
+        body_refuse(b, "rate", "cannot be combined with messageIds, which go at once");
     if (!op->endpoint)
         body_refuse(b, "messageIds", "belongs to the dead letters of one endpoint");
     for (unsigned i = 0; i < count; i++)

@@ -98,11 +98,14 @@ static void read_channels(struct write *w, bool patch)
         e->channel_count = count;
 }
 
-static void read_secret(struct request *req, struct write *w)
+static void read_secret(struct request *req, struct write *w, bool patch)
 {
     struct endpoint *e = &w->endpoint;
     struct span text;
-    if (body_text(&w->body, "secret", &secret_rule, &text) == FIELD_VALUE) {
+    enum field state = body_text(&w->body, "secret", &secret_rule, &text);
+    if (patch)
+        body_refuse_null(&w->body, "secret", state);
+    if (state == FIELD_VALUE) {
         const char *why = NULL;
         enum err parsed = dispatcher_secret_parse(text, &e->keys[0], &why);
         if (parsed == ERR_NO_MEMORY)
@@ -119,7 +122,10 @@ static void read_secret(struct request *req, struct write *w)
 static void read_headers(struct write *w)
 {
     struct text_map map;
-    if (body_map(&w->body, "headers", false, &map) != FIELD_VALUE)
+    enum field state = body_map(&w->body, "headers", false, &map);
+    if (state == FIELD_NULL)
+        w->endpoint.headers = span_text(NULL);
+    if (state != FIELD_VALUE)
         return;
     endpoint_header_check(&w->body, "headers", &map);
     w->endpoint.headers = body_map_json(&w->body, "headers", &map, ENDPOINT_HEADERS_MAX);
@@ -136,6 +142,32 @@ static void read_disabled(struct write *w, bool patch)
         return;
     e->disabled = disabled;
     e->disabled_reason = disabled ? SPAN("manual") : span_text(NULL);
+}
+
+/* Without it a new endpoint and a PUT have none. */
+static void read_ordering(struct body *b, bool patch, enum ordering *out)
+{
+    static const struct text_rule rule = {.min = 1, .max = 16};
+    struct span text = {0};
+    enum field state = body_text(b, "ordering", &rule, &text);
+    if (state == FIELD_NULL || (state == FIELD_ABSENT && !patch))
+        *out = ORDERING_NONE;
+    if (state != FIELD_VALUE)
+        return;
+    for (unsigned i = 0; i < ORDERINGS; i++)
+        if (span_is(text, ordering_name((enum ordering)i))) {
+            *out = (enum ordering)i;
+            return;
+        }
+    body_refuse(b, "ordering", "must be none, key or fifo");
+}
+
+static void read_cloud_events(struct body *b, bool patch, enum cloud_events *out)
+{
+    unsigned mode = *out;
+    field_choice(b, "cloudEvents", !patch, cloud_events_name,
+                 "must be none, structured or binary", &mode);
+    *out = (enum cloud_events)mode;
 }
 
 /* Merges the body into w->endpoint, which holds the present state (zero for a new one). Keys and
@@ -156,17 +188,20 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
         body_refuse_null(b, "description", description);
     else if (description != FIELD_VALUE)
         e->description = span_text(NULL);
-    body_integer(b, "version", 1, USER_VERSION_MAX, &e->user_version);
-    if (!e->user_version)
+    enum field version = body_integer(b, "version", 1, USER_VERSION_MAX, &e->user_version);
+    if (patch)
+        body_refuse_null(b, "version", version);
+    else if (version != FIELD_VALUE)
         e->user_version = 1;
     read_disabled(w, patch);
     read_filters(req, w, patch);
     read_channels(w, patch);
-    if (field_metadata(b, &e->metadata) != FIELD_VALUE && !patch)
-        e->metadata = span_text(NULL);
+    field_metadata(b, !patch, &e->metadata);
     read_headers(w);
-    read_secret(req, w);
-    field_refuse_rates(b);
+    read_secret(req, w, patch);
+    field_rate(b, !patch, &e->throttle_rate);
+    read_ordering(b, patch, &e->ordering);
+    read_cloud_events(b, patch, &e->cloud_events);
     body_unsupported(b, unbuilt);
     if (lookup_is_operational(req))
         body_unsupported(b, never);

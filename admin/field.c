@@ -8,19 +8,45 @@ const struct text_rule field_feature_flag = {
     .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 const struct text_rule field_description = {.max = DESCRIPTION_MAX};
 
-void field_refuse_rates(struct body *b)
+void field_rate(struct body *b, bool replace, int64_t *out)
 {
-    static const char *const rates[] = {"throttleRate", "rateLimit", NULL};
-    body_unsupported(b, rates);
+    int64_t rate = 0, older = 0;
+    enum field state = body_integer(b, "throttleRate", 1, RATE_MAX, &rate);
+    enum field of_older = body_integer(b, "rateLimit", 1, RATE_MAX, &older);
+    if (state == FIELD_VALUE && of_older == FIELD_VALUE && rate != older)
+        body_refuse(b, "rateLimit", "throttleRate and rateLimit must not differ");
+    if (state == FIELD_VALUE || of_older == FIELD_VALUE)
+        *out = rate ? rate : older;
+    else if (replace || state == FIELD_NULL || of_older == FIELD_NULL)
+        *out = 0;
 }
 
-enum field field_metadata(struct body *b, struct span *out)
+void field_metadata(struct body *b, bool replace, struct span *out)
 {
     struct text_map map;
     enum field state = body_map(b, "metadata", false, &map);
     if (state == FIELD_VALUE)
         *out = body_map_json(b, "metadata", &map, METADATA_MAX);
-    return state;
+    else if (replace || state == FIELD_NULL)
+        *out = span_text(NULL);
+}
+
+void field_choice(struct body *b, const char *name, bool replace,
+                  const char *(*choice)(unsigned i), const char *wrong, unsigned *out)
+{
+    static const struct text_rule rule = {.min = 1, .max = 64};
+    struct span text = {0};
+    enum field state = body_text(b, name, &rule, &text);
+    if (state == FIELD_NULL || (state == FIELD_ABSENT && replace))
+        *out = 0;
+    if (state != FIELD_VALUE)
+        return;
+    for (unsigned i = 0; choice(i); i++)
+        if (span_is(text, choice(i))) {
+            *out = i;
+            return;
+        }
+    body_refuse(b, name, wrong);
 }
 
 void field_uid(struct body *b, const struct text_rule *rule, bool replace, struct span path,

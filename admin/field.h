@@ -13,10 +13,18 @@ extern const struct text_rule field_channel;
 extern const struct text_rule field_feature_flag;
 extern const struct text_rule field_description;
 
-/* Rates and other limits that the API has and this version does not enforce. */
-void field_refuse_rates(struct body *b);
-/* Reads `metadata` into *out as compact JSON. */
-enum field field_metadata(struct body *b, struct span *out);
+/* Reads `throttleRate`, or `rateLimit`, its older name, into *out: 1 to RATE_MAX a second. Null
+ * clears it (0), and so does absence with `replace` (POST, PUT); in a PATCH absent leaves it
+ * alone. */
+void field_rate(struct body *b, bool replace, int64_t *out);
+/* Reads `metadata` into *out as compact JSON. Null clears it, and with `replace` (POST, PUT) so does
+ * an absent one. */
+void field_metadata(struct body *b, bool replace, struct span *out);
+
+/* Reads a text that `choice` names (NULL past the last) into *out, as its place there. Null, and
+ * with `replace` (POST, PUT) an absent one, is the first. `wrong` says what it must be. */
+void field_choice(struct body *b, const char *name, bool replace,
+                  const char *(*choice)(unsigned i), const char *wrong, unsigned *out);
 
 /* Reads `uid` into *out. With `replace` (POST, PUT) an absent one and null clear it, unless the
  * path names the entity by a uid: then absent keeps that. In a PATCH absent leaves it alone. */

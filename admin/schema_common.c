@@ -7,6 +7,11 @@
 const struct schema schema_boolean = {.kind = SCHEMA_BOOLEAN, .example = "false"};
 const struct schema schema_time = {.kind = SCHEMA_TIME};
 const struct schema schema_count = {.kind = SCHEMA_INTEGER, .max = INT64_MAX, .example = "3"};
+const struct schema schema_rate = {.kind = SCHEMA_INTEGER,
+                                   .about = "Attempts a second at most; null: no limit.",
+                                   .min = 1,
+                                   .max = RATE_MAX,
+                                   .example = "100"};
 const struct schema schema_text = {.kind = SCHEMA_TEXT, .example = "\"text\""};
 const struct schema schema_object = {.kind = SCHEMA_OBJECT, .example = "{}"};
 

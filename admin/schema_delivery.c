@@ -134,6 +134,8 @@ static const struct schema_field delivery_fields[] = {
     {"reason", &reason, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
     TRIES_FIELDS,
     FIELD_MUST_NULL("nextAttempt", schema_time, NULL),
+    {"waitsFor", &schema_message_id, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "The message that must be delivered or given up before this one is sent.", "null"},
     FIELD_MUST("createdAt", schema_time, NULL),
     {"finishedAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
     FIELD_END,
@@ -162,6 +164,16 @@ const struct schema schema_dead_letter_out = {
         {"until", &schema_time, SCHEMA_NULLABLE | SCHEMA_RARE, "What died before it.", NULL},  \
         FIELD_MAY_NULL("eventType", schema_event_type_name, NULL)
 
+#define REPLAY_FIELDS \
+    CHOICE_FIELDS, FIELD_RARE_NULL("rate", schema_rate, "Deliveries a second; null: all at once.")
+
+static const struct schema_field replay_fields[] = {REPLAY_FIELDS, FIELD_END};
+const struct schema schema_dead_letter_replay = {
+    .kind = SCHEMA_OBJECT,
+    .name = "DeadLetterReplay",
+    .about = "Which dead letters, and how fast; `{}` is all at once.",
+    .fields = replay_fields};
+
 static const struct schema_field choice_fields[] = {CHOICE_FIELDS, FIELD_END};
 const struct schema schema_dead_letter_choice = {.kind = SCHEMA_OBJECT,
                                                  .name = "DeadLetterChoice",
@@ -170,6 +182,17 @@ const struct schema schema_dead_letter_choice = {.kind = SCHEMA_OBJECT,
 
 static const struct schema message_ids = {
     .kind = SCHEMA_LIST, .min = 1, .max = PAGE_MAX, .item = &schema_message_id};
+static const struct schema_field replay_of_endpoint_fields[] = {
+    REPLAY_FIELDS,
+    FIELD_RARE_NULL("messageIds", message_ids, "These; excludes the other members."),
+    FIELD_END,
+};
+const struct schema schema_dead_letter_replay_of_endpoint = {
+    .kind = SCHEMA_OBJECT,
+    .name = "DeadLetterReplayOfEndpoint",
+    .about = "Which dead letters of the endpoint, and how fast; `{}` is all at once.",
+    .fields = replay_of_endpoint_fields};
+
 static const struct schema_field choice_of_endpoint_fields[] = {
     CHOICE_FIELDS,
     FIELD_RARE_NULL("messageIds", message_ids, "These; excludes the other members."),

@@ -33,6 +33,24 @@ static const struct schema channels = {.kind = SCHEMA_LIST,
                                        .max = ENDPOINT_CHANNELS_MAX,
                                        .item = &schema_channel};
 
+static const char *ordering_choice(unsigned i)
+{
+    return i < ORDERINGS ? ordering_name((enum ordering)i) : NULL;
+}
+static const struct schema ordering = {
+    .kind = SCHEMA_CHOICE,
+    .name = "Ordering",
+    .about = "none: each message on its own; key: those with the same `orderingKey` one after "
+             "another, the next one when the one before was delivered or given up; fifo: all so.",
+    .choice = ordering_choice};
+
+static const struct schema cloud_events = {
+    .kind = SCHEMA_CHOICE,
+    .name = "CloudEventsMode",
+    .about = "As what it gets its messages. none: the payload; structured: a CloudEvent in JSON "
+             "around it; binary: the payload, with the CloudEvent's attributes as headers.",
+    .choice = cloud_events_name};
+
 #define BASE64_DIGIT "[A-Za-z0-9+/]"
 #define BASE64_END "(" BASE64_DIGIT "[AQgw]==|" BASE64_DIGIT "{2}[AEIMQUYcgkosw048]=)"
 static const struct schema secret = {
@@ -54,6 +72,9 @@ static const struct schema_field in_fields[] = {
     FIELD_MAY_NULL("eventTypes", filter, NULL),
     FIELD_MAY_NULL("channels", channels, NULL),
     FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RATE_IN,
+    FIELD_RARE_NULL("ordering", ordering, NULL),
+    FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
     FIELD_MAY_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,
@@ -71,6 +92,9 @@ static const struct schema_field patch_fields[] = {
     FIELD_MAY_NULL("eventTypes", filter, NULL),
     FIELD_MAY_NULL("channels", channels, NULL),
     FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RATE_IN,
+    FIELD_RARE_NULL("ordering", ordering, NULL),
+    FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
     FIELD_RARE_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,
@@ -88,12 +112,10 @@ const struct schema schema_endpoint_patch = {.kind = SCHEMA_OBJECT,
         FIELD_MUST("version", version, NULL), FIELD_MUST("disabled", schema_boolean, NULL),        \
         FIELD_MUST_NULL("filterTypes", filter, "`eventTypes` under its older name."),              \
         FIELD_MUST_NULL("eventTypes", filter, NULL), FIELD_MUST_NULL("channels", channels, NULL),  \
-        {"rateLimit", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE,                            \
-         "`throttleRate` under its older name.", "null"},                                          \
-        {"throttleRate", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Messages per second.", \
-         "null"},                                                                                  \
-        FIELD_MUST("metadata", schema_metadata, NULL), FIELD_MUST("createdAt", schema_time, NULL), \
-        FIELD_MUST("updatedAt", schema_time, NULL)
+        FIELD_RATE_OUT, FIELD_MUST("ordering", ordering, NULL),                                    \
+        FIELD_MUST("cloudEvents", cloud_events, NULL),                                             \
+        FIELD_MUST("metadata", schema_metadata, NULL),                                             \
+        FIELD_MUST("createdAt", schema_time, NULL), FIELD_MUST("updatedAt", schema_time, NULL)
 
 static const struct schema_field out_fields[] = {
     OUT_FIELDS,
@@ -136,6 +158,9 @@ static const struct schema_field operational_in_fields[] = {
     FIELD_RARE_NULL("filterTypes", operational_filter, "`eventTypes` under its older name."),
     FIELD_MAY_NULL("eventTypes", operational_filter, NULL),
     FIELD_MAY_NULL("metadata", schema_metadata, NULL),
+    FIELD_RATE_IN,
+    FIELD_RARE_NULL("ordering", ordering, NULL),
+    FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
     FIELD_MAY_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,
@@ -255,3 +280,26 @@ static const struct schema_field attempt_stats_fields[] = {
 };
 const struct schema schema_endpoint_attempt_stats = {
     .kind = SCHEMA_OBJECT, .name = "EndpointAttemptStats", .fields = attempt_stats_fields};
+
+/* ---- transformations ---- */
+
+static const struct schema variables = {.kind = SCHEMA_MAP, .item = &schema_text, .example = "{}"};
+static const struct schema_field transformation_patch_fields[] = {
+    FIELD_MAY_NULL("enabled", schema_boolean, "true is refused: not built yet."),
+    FIELD_RARE_NULL("code", schema_text, "Refused: not built yet."),
+    FIELD_RARE_NULL("variables", variables, "Any is refused: not built yet."),
+    FIELD_END,
+};
+const struct schema schema_transformation_patch = {.kind = SCHEMA_OBJECT,
+                                                   .name = "EndpointTransformationPatch",
+                                                   .fields = transformation_patch_fields};
+static const struct schema_field transformation_out_fields[] = {
+    FIELD_MUST_NULL("code", schema_text, NULL),
+    FIELD_MUST("enabled", schema_boolean, "Always false: not built yet."),
+    FIELD_MUST_NULL("variables", variables, NULL),
+    FIELD_MUST_NULL("updatedAt", schema_time, NULL),
+    FIELD_END,
+};
+const struct schema schema_transformation_out = {.kind = SCHEMA_OBJECT,
+                                                 .name = "EndpointTransformationOut",
+                                                 .fields = transformation_out_fields};

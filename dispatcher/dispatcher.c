@@ -40,6 +40,8 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
     const char *why = NULL;
     shared->settings = *settings;
     shared->store = store;
+    if (!throttles_init(&shared->throttles))
+        return ERR_NO_MEMORY;
     if (!settings_sound(settings)) {
         log_error("dispatcher settings", LOG_TEXT_FIELD("why", "a number is out of its range"),
                   LOG_END);
@@ -121,6 +123,7 @@ void dispatcher_free(struct dispatcher **d)
     for (unsigned i = 0; i < self->count; i++)
         worker_free(&self->workers[i]);
     free(self->workers);
+    throttles_clear(&self->shared.throttles);
     free(self);
     curl_global_cleanup();
 }

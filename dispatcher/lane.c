@@ -35,6 +35,7 @@ void lane_free(struct lane **lane)
     if (!*lane)
         return;
     assert(lane_held(*lane) == 0);
+    throttle_release(&(*lane)->throttle);
     free(*lane);
     *lane = NULL;
 }
@@ -130,8 +131,36 @@ void lane_due(struct lane *lane, struct wall due, uint64_t txn)
 void lane_changed(struct lane *lane)
 {
     lane->changed = true;
-    lane->asleep = lane->gone = false;
-    lane->rest_until = (struct wall){0};
+    lane->asleep = lane->gone = lane->rated = false;
+    lane->rest_until = lane->token_at = (struct wall){0};
+}
+
+void lane_set_rates(struct lane *lane, int64_t per_second, struct throttle *throttle,
+                    struct mono mono)
+{
+    rate_set(&lane->rate, per_second, THROTTLE_SLACK_US, mono.us);
+    if (throttle != lane->throttle)
+        lane->reservation.held = false;
+    throttle_release(&lane->throttle);
+    lane->throttle = throttle;
+    lane->rated = true;
+}
+
+bool lane_has_token(struct lane *lane, struct wall now, struct mono mono)
+{
+    int64_t wait_us = rate_wait_us(&lane->rate, mono.us);
+    if (wait_us == 0 && lane->throttle)
+        wait_us = throttle_wait_us(lane->throttle, &lane->reservation, mono);
+    if (wait_us > 0)
+        lane->token_at = wall_add(now, wait_us);
+    return wait_us == 0;
+}
+
+void lane_take_token(struct lane *lane, struct mono mono)
+{
+    if (lane->rate.interval_ns)
+        rate_take(&lane->rate, mono.us);
+    lane->reservation.held = false;
 }
 
 bool lane_wants_page(const struct lane *lane, struct wall now)
@@ -193,15 +222,18 @@ bool lane_has_room(const struct lane *lane, struct wall now)
 
 bool lane_can_go(const struct lane *lane, struct wall now)
 {
-    bool work = lane->ready > 0 || lane_wants_page(lane, now);
+    bool to_send = lane->ready > 0 && lane->token_at.us <= now.us;
+    bool work = to_send || lane_wants_page(lane, now);
     return lane->changed || (work && lane_has_room(lane, now));
 }
 
 struct wall lane_wake_at(const struct lane *lane)
 {
-    struct wall at = lane->ready > 0 ? (struct wall){0} : lane->next_due;
+    struct wall at = lane->ready <= LANE_LOW ? lane->next_due : WALL_NEVER;
     if (limited(lane) || lane->asleep)
         return WALL_NEVER;
+    if (lane->ready > 0 && lane->token_at.us < at.us)
+        at = lane->token_at;
     return at.us > lane->rest_until.us ? at : lane->rest_until;
 }
 
@@ -223,6 +255,8 @@ void lane_clock_moved(struct lane *lane, int64_t by_us)
 {
     if (lane->rest_until.us)
         lane->rest_until = wall_add(lane->rest_until, by_us);
+    if (lane->token_at.us)
+        lane->token_at = wall_add(lane->token_at, by_us);
 }
 
 void lane_start(struct lane *lane, struct claim *c)

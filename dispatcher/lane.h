@@ -29,7 +29,7 @@
  *   something became due       next_due falls to it, unless the last page saw it
  *   outcome durable            released; next_due falls to the retry and to `again`
  *   released without outcome   next_due falls to the claim's own due time and to `again`
- *   endpoint changed           the lane wakes; what is ready stays: only its destination is new
+ *   endpoint changed           the lane wakes; what is ready stays: its destination and rates are new
  *   endpoint disabled          the ready list is released without outcome; the lane sleeps until
  *                              the endpoint changes or something becomes due
  *
@@ -42,6 +42,7 @@
 #include "dispatcher/budget.h"
 #include "dispatcher/held.h"
 #include "dispatcher/limit.h"
+#include "dispatcher/throttle.h"
 #include "dispatcher/turn.h"
 #include "store/store.h"
 
@@ -70,6 +71,12 @@ struct lane {
     unsigned ready, in_flight, settling, slow_in_flight;
     int64_t hot_bytes; /* of its claims */
     struct limit limit;
+
+    bool rated;                     /* the rates are those of its configuration */
+    struct rate rate;               /* the endpoint's */
+    struct throttle *throttle;      /* the application's, a reference; NULL: it has none */
+    struct reservation reservation; /* in it */
+    struct wall token_at;           /* nothing is sent before: the next token comes then */
 
     /* The owner's: its place in the round, among the deadlines, and in the list of lanes that have
      * something due. */
@@ -104,6 +111,17 @@ unsigned lane_page_rows(const struct lane *lane);
 void lane_page(struct lane *lane, struct held *held, const struct due_row *rows, unsigned count,
                struct wall next_due, uint64_t txn, struct wall now);
 
+/* Its rates as configured: `per_second` is the endpoint's (0: none); `throttle` (NULL: none) is the
+ * application's, whose reference the lane takes over. */
+void lane_set_rates(struct lane *lane, int64_t per_second, struct throttle *throttle,
+                    struct mono mono);
+/* Whether its rates let it send now; otherwise it sends nothing before its next token, and sleeps
+ * when it has nothing else to do. To be asked last: it may reserve a moment of its application's
+ * rate, which is lost when it cannot be used. */
+bool lane_has_token(struct lane *lane, struct wall now, struct mono mono);
+/* An attempt of any kind begins: it takes the tokens that lane_has_token found. */
+void lane_take_token(struct lane *lane, struct mono mono);
+
 /* Whether its limits and its rest let it send or read now. */
 bool lane_has_room(const struct lane *lane, struct wall now);
 /* Whether it has something to look at, read or send, and may. */
@@ -116,7 +134,7 @@ struct wall lane_wake_at(const struct lane *lane);
 struct wall lane_oldest_due(const struct lane *lane, struct wall now);
 /* Not before `until`. Only ever later. */
 void lane_rest(struct lane *lane, struct wall until);
-/* The wall clock was set: its rest stays as long as it was. */
+/* The wall clock was set: its rest and its wait for a token stay as long as they were. */
 void lane_clock_moved(struct lane *lane, int64_t by_us);
 
 /* The oldest ready claim leaves the list; NULL when empty. The caller moves it on: */

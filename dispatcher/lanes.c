@@ -151,6 +151,25 @@ static void send_to_sleep(struct lanes *l, struct lane *lane)
     counter_sub(&l->shared->stats.ready, ready - lane->ready);
 }
 
+/* The rates of the endpoint in `d` and of its application. */
+static enum err load_rates(struct lanes *l, struct lane *lane, const struct endpoint *endpoint)
+{
+    struct throttle *throttle = NULL;
+    struct app *app;
+    enum err e = store_app_load(l->read, &endpoint->app, &app);
+    if (!e && app->throttle_rate) {
+        throttle = throttle_get(&l->shared->throttles, app->number, app->throttle_rate,
+                                app->version, l->mono);
+        e = throttle ? ERR_OK : ERR_NO_MEMORY;
+    }
+    app_free(&app);
+    /* An application that is gone or unreadable has no rate: its endpoints have their own. */
+    if (e && e != ERR_NOT_FOUND && e != ERR_CORRUPT)
+        return e;
+    lane_set_rates(lane, endpoint->throttle_rate, throttle, l->mono);
+    return ERR_OK;
+}
+
 /* Looks at the endpoint. False when nothing can be sent to it now. Without a destination but true:
  * what is stored cannot be used, and attempts fail one by one. */
 static bool look_up_destination(struct lanes *l, struct lane *lane)
@@ -163,6 +182,8 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
     enum err e = read ? destination_load(&l->destinations, read, lane->number, &lane->endpoint,
                                          &lane->destination)
                       : ERR_NO_MEMORY;
+    if (!e && !lane->rated)
+        e = load_rates(l, lane, lane->destination->endpoint);
     lane->changed = false;
     switch (e) {
     case ERR_OK:
@@ -175,6 +196,7 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
         send_to_sleep(l, lane);
         return false;
     default: /* it will be loaded when something is to be sent */
+        destination_forget(&l->destinations, &lane->destination);
         lane_trouble(l, lane);
         return false;
     }
@@ -247,6 +269,7 @@ static void depart(struct lanes *l, struct lane *lane, struct flight *f)
         flight_refuse(f, c, REASON_MESSAGE_EXPUNGED, l->now);
     } else {
         turn_charge(&lane->turn, c->message->payload.len);
+        lane_take_token(lane, l->mono);
         flight_send(f, c, lane->destination, l->now);
     }
 }
@@ -258,6 +281,8 @@ static void send_one(struct lanes *l, struct lane *lane)
         lane_rest(lane, wall_add(l->now, LOOKUP_US));
         return;
     }
+    if (!lane_has_token(lane, l->now, l->mono))
+        return;
     switch (flight_open(l->flights, lane, &f)) {
     case FLIGHT_OPEN:
         depart(l, lane, f);
@@ -354,6 +379,7 @@ bool lanes_init(struct lanes *l)
     TAILQ_INIT(&l->overdue);
     destinations_init(&l->destinations, &l->shared->guard);
     l->now = clock_wall();
+    l->mono = clock_mono();
     l->rows_max = 2 * (READY_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;
     l->rows = calloc(l->rows_max, sizeof *l->rows);
     l->table = map_new(key_of_lane);

@@ -22,6 +22,7 @@ struct lanes {
     unsigned rows_max;
 
     struct wall now;         /* of this turn, set by the owner */
+    struct mono mono;        /* likewise */
     struct store_read *read; /* of this turn; NULL: none yet */
     bool starved;            /* the round stopped for want of a slot */
 };

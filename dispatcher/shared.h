@@ -6,6 +6,7 @@
 #include "dispatcher/budget.h"
 #include "dispatcher/dispatcher.h"
 #include "dispatcher/guard.h"
+#include "dispatcher/throttle.h"
 
 struct shared {
     struct dispatcher_settings settings;
@@ -15,6 +16,7 @@ struct shared {
     struct budget in_flight; /* attempts beyond those */
     struct budget slow;      /* of all, the ones that hold their slot for long */
     struct budget hot_bytes; /* of messages handed over in memory */
+    struct throttles throttles;
     struct dispatcher_stats stats;
     atomic_bool broken; /* the store takes nothing any more: send nothing either */
 };

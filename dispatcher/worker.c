@@ -145,7 +145,7 @@ static bool receive(struct worker *w, struct inbox_item *item)
 static void read_clocks(struct worker *w)
 {
     w->lanes.now = clock_wall();
-    w->now = clock_mono();
+    w->now = w->lanes.mono = clock_mono();
     int64_t apart = w->lanes.now.us - w->now.us, by = apart - w->clocks_apart;
     w->clocks_apart = apart;
     if (by < -CLOCK_STEP_US || by > CLOCK_STEP_US)

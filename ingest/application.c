@@ -66,19 +66,37 @@ static enum err read_metadata(struct reading *r, struct json_value v, struct app
     return e;
 }
 
-static enum err refuse_rate(struct reading *r, struct json_value v, struct app *out)
+static enum err take_rate(struct reading *r, const char *field, struct json_value v,
+                          struct app *out)
 {
-    (void)v;
-    (void)out;
-    return reading_refuse(r, FIELD ".throttleRate", "is not supported by this version");
+    int64_t rate;
+    if (v.type != JSON_NUMBER || json_int64(v, 1, RATE_MAX, &rate))
+        return reading_refuse(r, field, "must be an integer from 1 to 65535");
+    if (out->throttle_rate && out->throttle_rate != rate)
+        return reading_refuse(r, field, "throttleRate and rateLimit must not differ");
+    out->throttle_rate = rate;
+    return ERR_OK;
+}
+
+static enum err read_rate(struct reading *r, struct json_value v, struct app *out)
+{
+    return take_rate(r, FIELD ".throttleRate", v, out);
+}
+
+static enum err read_older_rate(struct reading *r, struct json_value v, struct app *out)
+{
+    return take_rate(r, FIELD ".rateLimit", v, out);
 }
 
 static const struct member {
     const char *name;
     enum err (*read)(struct reading *r, struct json_value v, struct app *out);
 } members[] = {
-    {"name", read_name},           {"uid", read_uid},          {"metadata", read_metadata},
-    {"throttleRate", refuse_rate}, {"rateLimit", refuse_rate},
+    {"name", read_name},
+    {"uid", read_uid},
+    {"metadata", read_metadata},
+    {"throttleRate", read_rate},
+    {"rateLimit", read_older_rate},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 

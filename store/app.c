@@ -58,6 +58,15 @@ static enum err check(const struct table *t, const struct app *a, struct table_a
     return owner && owner != *old ? ERR_CONFLICT : ERR_OK;
 }
 
+/* Its rate and its end concern all its endpoints: who sends to them must look again. */
+static enum err announce(struct batch *b, const struct table_app *a)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < a->endpoint_count && !e; i++)
+        e = batch_changed(b, a->endpoints[i]->number);
+    return e;
+}
+
 static enum err put(struct batch *b, struct app a)
 {
     struct table_app *old;
@@ -69,6 +78,8 @@ static enum err put(struct batch *b, struct app a)
     e = table_app_new(&a, &b->change.app);
     if (!e)
         e = write_rows(b, &a, old);
+    if (!e && old && old->throttle_rate != a.throttle_rate)
+        e = announce(b, old);
     b->change.apply = publish_row;
     b->change.number = a.number;
     b->change.version = a.version;
@@ -123,8 +134,8 @@ enum err app_delete(struct batch *b, struct app_op *op)
     enum err e = remove_rows(b, a);
     if (!e)
         e = tasks_add(b, &task);
-    for (unsigned i = 0; i < a->endpoint_count && !e; i++)
-        e = batch_changed(b, a->endpoints[i]->number);
+    if (!e)
+        e = announce(b, a);
     b->change.apply = publish_delete;
     b->change.number = a->number;
     return e;

@@ -3,17 +3,38 @@
  * canceled and leaves with its message.
  *
  * Neither runs beside a disabling of the same endpoint: that would move a replayed delivery
- * straight back. A task waits its turn; at once is refused as busy. */
+ * straight back. A task waits its turn; at once is refused as busy.
+ *
+ * At an ordered endpoint a replayed message goes behind whatever of its key is unfinished, so that
+ * several of them go in the order in which they were replayed. */
 #include "store/operation.h"
+#include "store/order.h"
+#include "store/pace.h"
 #include "store/task.h"
+
+static enum err enter_line(struct batch *b, struct delivery *d)
+{
+    const struct table_endpoint *ep = table_endpoint(b->s->table, d->endpoint_number);
+    uint8_t line[LINE_BYTES];
+    bool stands;
+    if (!ep || ep->ordering == ORDERING_NONE)
+        return ERR_OK;
+    enum err e = order_line_of(b, ep, &d->message, line, &stands);
+    if (e || !stands)
+        return e;
+    const struct id ticket = batch_message_id(b);
+    return order_enter(b, ep, d, line, &ticket);
+}
 
 static enum err replay(struct batch *b, struct delivery *d)
 {
     d->tries = 0;
-    enum err e = delivery_move(b, d, DELIVERY_SCHEDULED, REASON_NONE, b->now);
+    enum err e = enter_line(b, d);
+    if (!e)
+        e = delivery_move(b, d, DELIVERY_SCHEDULED, REASON_NONE, b->now);
     if (!e)
         e = delivery_store(b, d);
-    return e ? e : batch_due(b, d->endpoint_number, b->now);
+    return e || d->held ? e : batch_due(b, d->endpoint_number, b->now);
 }
 
 static enum err purge(struct batch *b, struct delivery *d)
@@ -59,7 +80,9 @@ static enum err add_task(struct batch *b, const struct dead_op *op, const struct
         .endpoint = op->endpoint,
         .since = op->since,
         .until = op->until,
+        .rate = op->verb == DEAD_REPLAY ? op->rate : 0,
     };
+    pace_begin(&task, b->now);
     if (op->event_type.len > EVENT_TYPE_MAX)
         return ERR_INVALID;
     if (op->event_type.len)
@@ -101,6 +124,16 @@ static bool wanted(const struct task *t, struct span value)
            (!type.len || span_eq(type, dead.event_type));
 }
 
+/* The letter at the cursor. */
+static enum err act_at_cursor(struct batch *b, struct task *t, uint32_t endpoint)
+{
+    uint64_t before = t->done;
+    enum err e = act(b, t->kind == TASK_DEAD_REPLAY, endpoint, &t->cursor, &t->done);
+    if (t->done > before)
+        pace_take(t, b->now);
+    return e;
+}
+
 /* The letters of one endpoint behind t->cursor; *done when there is none left. */
 static enum err walk_endpoint(struct batch *b, struct task *t, uint32_t endpoint, unsigned limit,
                               bool *done)
@@ -109,7 +142,7 @@ static enum err walk_endpoint(struct batch *b, struct task *t, uint32_t endpoint
     struct treekey from = key_number_id(endpoint, &t->cursor);
     unsigned looked = b->rows; /* letters that stay count too: looking is work */
     *done = false;
-    while (b->rows < limit && looked++ < limit) {
+    while (b->rows < limit && looked++ < limit && pace_allows(t, b->now)) {
         struct span key, value;
         from.b[from.len++] = 0; /* the smallest key behind the cursor's */
         enum err e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(&from), &key, &value);
@@ -122,7 +155,7 @@ static enum err walk_endpoint(struct batch *b, struct task *t, uint32_t endpoint
         memcpy(t->cursor.b, key.ptr + prefix.len, ID_BYTES);
         from = key_number_id(endpoint, &t->cursor);
         if (wanted(t, value))
-            e = act(b, t->kind == TASK_DEAD_REPLAY, endpoint, &t->cursor, &t->done);
+            e = act_at_cursor(b, t, endpoint);
         if (e)
             return e;
     }
@@ -145,6 +178,8 @@ enum err dead_step(struct batch *b, struct task *t, unsigned limit)
 {
     enum err e = ERR_OK;
     unsigned looked = b->rows; /* endpoints without letters count too */
+    if (!pace_is_due(t, b->now))
+        return ERR_OK;
     while (!e && b->rows < limit && looked++ < limit) {
         const struct table_endpoint *ep = next_endpoint(b, t);
         bool done = true;
@@ -155,6 +190,8 @@ enum err dead_step(struct batch *b, struct task *t, unsigned limit)
         if (ep->number != t->cursor_number)
             t->cursor = (struct id){{0}};
         t->cursor_number = ep->number;
+        if (t->rate && ep->retiring)
+            return ERR_OK; /* with a rate it has not waited for that task: see store/task.h */
         /* A disabled endpoint keeps its letters: it would only return them. */
         if (t->kind == TASK_DEAD_PURGE || !ep->disabled)
             e = walk_endpoint(b, t, ep->number, limit, &done);

@@ -3,8 +3,9 @@
 #include "store/page.h"
 #include "store/read.h"
 
-static enum err load(struct store_read *r, const struct id *id, struct app **out)
+enum err store_app_load(struct store_read *r, const struct id *id, struct app **out)
 {
+    *out = NULL;
     struct treekey key = key_id(id);
     struct span value;
     enum err e = snapshot_get(r, TREE_APP, &key, &value);
@@ -29,7 +30,7 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
         if (e)
             return e;
     }
-    enum err e = load(r, &id, out);
+    enum err e = store_app_load(r, &id, out);
     if (e)
         return e;
     if (id_cmp(&(*out)->org, org) == 0)
@@ -41,7 +42,7 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
 enum err store_operational_app(struct store_read *r, const struct id *org, struct app **out)
 {
     *out = NULL;
-    enum err e = load(r, org, out);
+    enum err e = store_app_load(r, org, out);
     if (!e && id_cmp(&(*out)->org, org) != 0) {
         app_free(out); /* a token names its organisation freely: here by another's application */
         return ERR_NOT_FOUND;
@@ -59,7 +60,7 @@ static enum err take(void *context, struct span suffix, struct span value, void 
 {
     struct id id;
     (void)value;
-    return read_as_id(suffix, &id) ? load(context, &id, row) : ERR_CORRUPT;
+    return read_as_id(suffix, &id) ? store_app_load(context, &id, row) : ERR_CORRUPT;
 }
 
 static void drop(void *row)

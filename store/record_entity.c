@@ -21,6 +21,8 @@ enum {
     ENDPOINT_METADATA,
     ENDPOINT_HEADERS,
     ENDPOINT_KEY,
+    ENDPOINT_ORDERING,
+    ENDPOINT_CLOUD_EVENTS,
 };
 enum { PORTAL_FLAGS = 1 };
 enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS };
@@ -28,6 +30,14 @@ enum { TYPE_ARCHIVED = 1, TYPE_DEPRECATED = 2, TYPE_FLAGS_END = 4 };
 enum { KEY_NAME = 1 };
 
 #define SEALED_MAX 1024 /* a signing key, its nonce and its tag are under 200 bytes */
+
+static int64_t read_rate(struct reader *r)
+{
+    uint64_t rate = read_u64(r);
+    if (rate > RATE_MAX)
+        r->failed = true;
+    return (int64_t)rate;
+}
 
 void record_app_encode(const struct app *a, struct buf *out)
 {
@@ -60,7 +70,7 @@ enum err record_app_decode(struct span in, struct app **out)
     a->version = read_u64(&r);
     a->created = codec_read_wall(&r);
     a->updated = codec_read_wall(&r);
-    a->throttle_rate = (int64_t)read_u64(&r);
+    a->throttle_rate = read_rate(&r);
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
         switch (f.tag) {
@@ -154,6 +164,12 @@ void record_endpoint_encode(const struct endpoint *e, const struct vault *v, str
     codec_field(out, ENDPOINT_HEADERS, e->headers);
     for (unsigned i = 0; i < e->key_count; i++)
         encode_key(e, &e->keys[i], v, out);
+    const uint8_t ordering = (uint8_t)e->ordering;
+    if (ordering != ORDERING_NONE)
+        codec_field(out, ENDPOINT_ORDERING, span_of(&ordering, 1));
+    const uint8_t cloud_events = (uint8_t)e->cloud_events;
+    if (cloud_events != CLOUD_EVENTS_NONE)
+        codec_field(out, ENDPOINT_CLOUD_EVENTS, span_of(&cloud_events, 1));
     codec_end(out, start);
 }
 
@@ -169,7 +185,7 @@ static void decode_endpoint_fixed(struct reader *r, struct endpoint *e)
     e->updated = codec_read_wall(r);
     e->user_version = (int64_t)read_u64(r);
     e->disabled = codec_read_below(r, 2) != 0;
-    e->throttle_rate = (int64_t)read_u64(r);
+    e->throttle_rate = read_rate(r);
 }
 
 static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, struct endpoint *e,
@@ -209,6 +225,16 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, 
             break;
         case ENDPOINT_KEY:
             err = decode_key(f.value, v, e);
+            break;
+        case ENDPOINT_ORDERING:
+            e->ordering = (enum ordering)(uint8_t)f.value.ptr[0];
+            if (f.value.len != 1 || e->ordering >= ORDERINGS)
+                return ERR_CORRUPT;
+            break;
+        case ENDPOINT_CLOUD_EVENTS:
+            if (f.value.len != 1 || (uint8_t)f.value.ptr[0] >= CLOUD_EVENTS_END)
+                return ERR_CORRUPT;
+            e->cloud_events = (enum cloud_events)(uint8_t)f.value.ptr[0];
             break;
         default:
             return ERR_CORRUPT;

@@ -133,6 +133,7 @@ enum err table_app_new(const struct app *a, struct table_app **out)
     fresh->number = a->number;
     fresh->version = a->version;
     fresh->created = a->created;
+    fresh->throttle_rate = a->throttle_rate;
     put_number(fresh->number_key, a->number);
     if (a->uid.len) {
         struct treekey key = key_id_text(&a->org, a->uid);
@@ -195,6 +196,14 @@ void table_app_delete(struct table *t, uint32_t number)
 
 /* ---------------------------------------------------------------- endpoints */
 
+bool table_app_ordered(const struct table_app *a)
+{
+    for (unsigned i = 0; i < a->endpoint_count; i++)
+        if (a->endpoints[i]->ordering != ORDERING_NONE)
+            return true;
+    return false;
+}
+
 struct table_endpoint *table_endpoint(const struct table *t, uint32_t number)
 {
     uint8_t key[4];
@@ -246,6 +255,7 @@ enum err table_endpoint_new(const struct endpoint *e, struct table_endpoint **ou
     fresh->version = e->version;
     fresh->created = e->created;
     fresh->disabled = e->disabled;
+    fresh->ordering = e->ordering;
     put_number(fresh->number_key, e->number);
     enum err err = rule_copy(e, fresh);
     if (err)
@@ -299,6 +309,7 @@ static void endpoint_succeed(struct table_endpoint *old, struct table_endpoint *
     assert(!old->dirty);
     fresh->app = old->app;
     fresh->retiring = old->retiring;
+    fresh->relining = old->relining;
     fresh->working = old->working;
     atomic_init(&fresh->waiting, atomic_load(&old->waiting));
     atomic_init(&fresh->dead, atomic_load(&old->dead));
@@ -419,4 +430,29 @@ bool table_has_keys(struct table *t)
     bool any = map_count(t->keys) > 0;
     pthread_rwlock_unlock(&t->lock);
     return any;
+}
+
+/* ---------------------------------------------------------------- matching */
+
+bool table_takes(struct table *t, uint32_t app_number, const struct match_subject *subject)
+{
+    bool takes = false;
+    pthread_rwlock_rdlock(&t->lock);
+    const struct table_app *a = table_app_numbered(t, app_number);
+    for (unsigned i = 0; a && i < a->endpoint_count && !takes; i++)
+        takes = !a->endpoints[i]->disabled && match(&a->endpoints[i]->rule, subject);
+    pthread_rwlock_unlock(&t->lock);
+    return takes;
+}
+
+struct app_receivers table_receivers(struct table *t, uint32_t app_number)
+{
+    struct app_receivers has = {0};
+    pthread_rwlock_rdlock(&t->lock);
+    const struct table_app *a = table_app_numbered(t, app_number);
+    has.endpoints = a ? a->endpoint_count : 0;
+    for (unsigned i = 0; i < has.endpoints; i++)
+        has.enabled += !a->endpoints[i]->disabled;
+    pthread_rwlock_unlock(&t->lock);
+    return has;
 }

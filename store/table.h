@@ -21,6 +21,7 @@ struct table_app {
     uint32_t number;
     uint64_t version;
     struct wall created;
+    int64_t throttle_rate;
     struct span uid; /* empty: none */
     unsigned endpoint_count, endpoint_room;
     struct table_endpoint **endpoints; /* not deleted, ascending by number */
@@ -38,6 +39,8 @@ struct table_endpoint {
     bool disabled;
     bool deleted;      /* its rows are gone; kept for its counters until its task ended */
     unsigned retiring; /* unfinished TASK_ENDPOINT_DISABLED of it: no replay, no resend meanwhile */
+    enum ordering ordering;
+    unsigned relining; /* unfinished TASK_ORDER_CHANGED of it: nobody in a line is let go */
     struct span uid;
     struct match_rule rule;
     void *rule_block;
@@ -65,6 +68,8 @@ struct table_app *table_app_numbered(const struct table *t, uint32_t number);
 struct table_app *table_app_by_uid(const struct table *t, const struct id *org, struct span uid);
 /* Endpoints of operational applications, of all organisations; deleted ones do not count. */
 unsigned table_operational_endpoints(const struct table *t);
+/* Whether any of its endpoints is ordered. */
+bool table_app_ordered(const struct table_app *a);
 /* Also those that are deleted and still have a task. */
 struct table_endpoint *table_endpoint(const struct table *t, uint32_t number);
 
@@ -96,6 +101,9 @@ void table_key_revoke(struct table *t, const struct id *id);
 enum err table_key_find(struct table *t, const uint8_t hash[32], struct wall now,
                         struct api_key *out) MUST_CHECK;
 bool table_has_keys(struct table *t);
+/* Whether an endpoint of the application takes such a message; how many it has. */
+bool table_takes(struct table *t, uint32_t app_number, const struct match_subject *subject);
+struct app_receivers table_receivers(struct table *t, uint32_t app_number);
 /* Zeros for an unknown endpoint. */
 struct endpoint_counts table_counts(struct table *t, uint32_t endpoint);
 

@@ -258,14 +258,14 @@ static void a_map_of_texts_becomes_compact_json_within_its_bound(void **state)
 static void a_known_field_that_is_not_built_is_refused_unless_null(void **state)
 {
     (void)state;
-    static const char *const unbuilt[] = {"rateLimit", "throttleRate", NULL};
-    struct body b = open_text("{\"rateLimit\":null}");
+    static const char *const unbuilt[] = {"someday", "transformation", NULL};
+    struct body b = open_text("{\"someday\":null}");
     body_unsupported(&b, unbuilt);
     assert_int_equal(b.result, ERR_OK);
     body_close(&b);
-    b = open_text("{\"throttleRate\":5}");
+    b = open_text("{\"transformation\":5}");
     body_unsupported(&b, unbuilt);
-    expect_refused(&b, "throttleRate", "value_error");
+    expect_refused(&b, "transformation", "value_error");
 }
 
 int main(void)

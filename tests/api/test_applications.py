@@ -113,13 +113,14 @@ def test_an_empty_list(applications):
         {"name": "x", "metadata": {"a": 1}},
         {"name": "x", "metadata": {"a": "b" * 5000}},
         {"name": "x", "metadata": []},
-        {"name": "x", "rateLimit": 10},
-        {"name": "x", "throttleRate": 10},
+        {"name": "x", "rateLimit": -1},
+        {"name": "x", "throttleRate": 65536},
+        {"name": "x", "throttleRate": 1.5},
+        {"name": "x", "throttleRate": 10, "rateLimit": 11},
     ],
     ids=str,
 )
 def test_bad_fields_are_refused(service, fields):
-    """Rates are known and not enforced yet: taken silently they would be a lie."""
     reply = service.post("/app", fields)
     assert reply.status == 422
     finding = reply.json()["detail"][0]

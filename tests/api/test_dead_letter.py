@@ -1,5 +1,6 @@
 """The dead-letter queue: list, inspect, replay, purge."""
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -128,6 +129,39 @@ def test_replaying_by_event_type(service, app, receiver, dead):
     finished(service, service.post(f"{path}/dead-letter/replay", {"eventType": "type.1"}))
     assert {d.id for d in receiver.wait(2)} == {dead[1], dead[3]}
     assert {r["id"] for r in letters(service, path)} == {dead[0], dead[2], dead[4]}
+
+
+def test_a_replay_at_a_rate_keeps_it_across_a_kill(service, app, receiver, dead):
+    """One a second: the fifth goes four seconds after the first, whatever happens meanwhile."""
+    began = time.monotonic()
+    reply = service.post(f"/app/{app}/dead-letter/replay", {"rate": 1})
+    assert reply.status == 202, reply.body
+    task = f"/background-task/{reply.json()['id']}"
+    eventually(lambda: service.get(task).json()["data"]["processed"] >= 1)
+    service.kill()
+    service.start()
+    done = finished(service, reply)
+    assert time.monotonic() - began >= 4
+    assert done["data"]["processed"] == 5
+    for msg in dead:
+        service.until(app, msg, service.endpoint, "delivered")
+
+
+@pytest.mark.parametrize(
+    "verb, body, member",
+    [
+        ("replay", {"rate": 0}, "rate"),
+        ("replay", {"rate": 65536}, "rate"),
+        ("replay", {"rate": "5"}, "rate"),
+        ("replay", {"rate": 5, "messageIds": ["msg_2bjkzYgDPCTwDCZ1nQbWSUqqYVy"]}, "rate"),
+        ("purge", {"rate": 5}, "rate"),
+    ],
+)
+def test_a_rate_that_makes_no_sense_is_refused(service, app, dead, verb, body, member):
+    reply = service.post(f"{endpoint_path(service, app)}/dead-letter/{verb}", body)
+    assert reply.status == 422, reply.body
+    assert reply.json()["detail"][0]["loc"] == ["body", member]
+    assert len(letters(service, endpoint_path(service, app))) == 5
 
 
 def test_a_replay_starts_the_whole_schedule_again(service, app, receiver, dead):

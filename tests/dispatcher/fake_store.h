@@ -34,6 +34,9 @@ struct store {
     uint64_t txn;
     char *urls[FAKE_ENDPOINTS]; /* NULL: no such endpoint */
     bool disabled[FAKE_ENDPOINTS];
+    int64_t rates[FAKE_ENDPOINTS]; /* of the endpoints … */
+    int64_t app_rate;              /* … and of the one application that has them all */
+    uint64_t app_version;
     struct fake_row rows[FAKE_ROWS]; /* by due time */
     unsigned row_count;
     struct message *messages[FAKE_ROWS];
@@ -81,6 +84,7 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
         p->number = number;
         p->id = id_floor((struct wall){INT64_C(1700000000000000) + number * US_PER_S});
         p->disabled = s->disabled[number];
+        p->throttle_rate = s->rates[number];
         p->block = strdup(s->urls[number]);
         p->url = span_text(p->block);
         p->headers = SPAN("{\"x-tenant\":\"blue\",\"host\":\"evil\"}");
@@ -91,6 +95,18 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
     }
     pthread_mutex_unlock(&s->lock);
     return e;
+}
+
+enum err store_app_load(struct store_read *r, const struct id *id, struct app **out)
+{
+    (void)id;
+    *out = calloc(1, sizeof **out);
+    pthread_mutex_lock(&r->s->lock);
+    (*out)->number = 1;
+    (*out)->throttle_rate = r->s->app_rate;
+    (*out)->version = r->s->app_version;
+    pthread_mutex_unlock(&r->s->lock);
+    return ERR_OK;
 }
 
 enum err store_message_load(struct store_read *r, const struct id *id, struct message **out)
@@ -283,6 +299,19 @@ static inline void fake_endpoint(struct store *s, uint32_t number, const char *u
     s->txn++;
     if (s->listener.endpoint)
         s->listener.endpoint(s->listener.context, number, s->txn);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Changes the application's rate, of which every endpoint hears. */
+static inline void fake_app_rate(struct store *s, int64_t per_second)
+{
+    pthread_mutex_lock(&s->lock);
+    s->app_rate = per_second;
+    s->app_version++;
+    s->txn++;
+    for (uint32_t n = 0; n < FAKE_ENDPOINTS && s->listener.endpoint; n++)
+        if (s->urls[n])
+            s->listener.endpoint(s->listener.context, n, s->txn);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -134,7 +134,25 @@ static void an_application_may_come_along(void **state)
     assert_true(span_is(app.name, "A B"));
     assert_true(span_is(app.uid, "a-b"));
     assert_true(span_is(app.metadata, "{\"k\": \"\\n\"}"));
+    assert_int_equal(app.throttle_rate, 0);
     message_unref(&m);
+}
+
+static void its_rate_may_go_by_either_name(void **state)
+{
+    (void)state;
+    static const char *const rates[] = {"\"throttleRate\":65535", "\"rateLimit\":65535",
+                                        "\"throttleRate\":65535,\"rateLimit\":65535"};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        struct app app = {0};
+        struct envelope_fault fault;
+        struct message *m;
+        char text[256];
+        snprintf(text, sizeof text, "{" BASE ",\"application\":{\"name\":\"a\",%s}}", rates[i]);
+        assert_int_equal(read_with_app(span_text(text), &m, &app, &fault), ERR_OK);
+        assert_int_equal(app.throttle_rate, 65535);
+        message_unref(&m);
+    }
 }
 
 static void the_payload_keeps_its_exact_bytes(void **state)
@@ -255,7 +273,10 @@ static const struct {
      "application.metadata"},
     {"{" BASE ",\"application\":{\"name\":\"a\",\"metadata\":{\"a\":\"\",\"a\":\"\"}}}",
      "application.metadata"},
-    {"{" BASE ",\"application\":{\"name\":\"a\",\"throttleRate\":1}}", "application.throttleRate"},
+    {"{" BASE ",\"application\":{\"name\":\"a\",\"throttleRate\":0}}", "application.throttleRate"},
+    {"{" BASE ",\"application\":{\"name\":\"a\",\"rateLimit\":65536}}", "application.rateLimit"},
+    {"{" BASE ",\"application\":{\"name\":\"a\",\"throttleRate\":1,\"rateLimit\":2}}",
+     "application.rateLimit"},
     {"{" BASE ",\"orderingKey\":\"k\"}", "orderingKey"},
     {"{" BASE ",\"eventType\":\"b\"}", "eventType"},
     {"{" BASE ",\"payload\":{}}", "payload"},
@@ -366,6 +387,7 @@ int main(void)
         cmocka_unit_test(null_is_the_same_as_absent),
         cmocka_unit_test(a_delivery_is_delayed_by_a_day_at_most),
         cmocka_unit_test(an_application_may_come_along),
+        cmocka_unit_test(its_rate_may_go_by_either_name),
         cmocka_unit_test(the_payload_keeps_its_exact_bytes),
         cmocka_unit_test(texts_with_escapes_are_decoded_in_place),
         cmocka_unit_test(a_raw_payload_is_what_is_sent),

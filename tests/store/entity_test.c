@@ -63,6 +63,41 @@ static void a_uid_is_taken_until_its_owner_leaves_it(void **state)
     rig_close(&r);
 }
 
+static void a_change_of_an_application_s_rate_is_heard_for_each_of_its_endpoints(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app a = rig_app(&r, "one"), other = rig_app(&r, "two");
+    rig_add_endpoint(&r, &a);
+    rig_add_endpoint(&r, &a);
+    rig_add_endpoint(&r, &other);
+    rig_restart(&r); /* the rate of before is known from the disk */
+    struct app_op op = {.app = &a};
+    a.throttle_rate = 9;
+    OK(rig_do(&r, &op.op, STORE_APP_PUT));
+    rig_turn(&r);
+    assert_int_equal(r.endpoints, 2);
+    a.name = SPAN("another name");
+    OK(rig_do(&r, &op.op, STORE_APP_PUT));
+    rig_turn(&r);
+    assert_int_equal(r.endpoints, 2);
+    struct store_read *read;
+    struct app *loaded;
+    OK(store_read_begin(r.s, &read));
+    OK(store_app_load(read, &a.id, &loaded));
+    assert_int_equal(loaded->throttle_rate, 9);
+    app_free(&loaded);
+    struct id none = id_random(r.now);
+    assert_int_equal(store_app_load(read, &none, &loaded), ERR_NOT_FOUND);
+    store_read_end(&read);
+    a.throttle_rate = 0;
+    OK(rig_do(&r, &op.op, STORE_APP_PUT));
+    rig_turn(&r);
+    assert_int_equal(r.endpoints, 4);
+    rig_close(&r);
+}
+
 static void an_endpoint_of_an_application_that_is_gone_is_not_found(void **state)
 {
     (void)state;
@@ -185,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_of_something_that_changed_meanwhile_is_stale),
         cmocka_unit_test(a_uid_is_taken_until_its_owner_leaves_it),
+        cmocka_unit_test(a_change_of_an_application_s_rate_is_heard_for_each_of_its_endpoints),
         cmocka_unit_test(an_endpoint_of_an_application_that_is_gone_is_not_found),
         cmocka_unit_test(the_default_organisation_stays_the_same),
         cmocka_unit_test(a_key_is_found_until_it_is_revoked_or_expires),
