@@ -1,7 +1,9 @@
-/* Messages that were accepted: read them, or delete their payload. Payloads are read one at a time
- * while a page is written, so that a page costs its own bytes and no more. */
+/* Messages that were accepted: read them, or ask beforehand whether anybody would get one. Payloads
+ * are read one at a time while a page is written, so that a page costs its own bytes and no
+ * more. */
 #include "http/message_out.h"
 
+#include "admin/field.h"
 #include "admin/handlers.h"
 #include "admin/list.h"
 #include "admin/params.h"
@@ -22,19 +24,31 @@ void message_get_route(struct request *req)
     request_reply(req, 200, &out);
 }
 
-static bool expunge_step(struct request *req, struct write *w)
+/* So that a producer may spare itself the making of a message that nobody gets. */
+void message_precheck_route(struct request *req)
 {
-    if (!lookup_message(req, &w->found, false))
-        return false;
-    w->expunge_op.app = w->found.app->number;
-    w->expunge_op.message = w->found.message->id;
-    write_prepare(w, STORE_EXPUNGE, 204);
-    return true;
-}
-
-void message_expunge_route(struct request *req)
-{
-    write_run(req, expunge_step);
+    struct lookup l = {0};
+    struct body b;
+    struct span type = {0}, channels[MESSAGE_CHANNELS_MAX];
+    unsigned count = 0;
+    if (!lookup_app(req, &l))
+        return;
+    body_open(&b, request_body(req), false);
+    body_require(&b, "eventType", body_text(&b, "eventType", &field_event_type, &type));
+    body_texts(&b, "channels", &field_channel, 0, MESSAGE_CHANNELS_MAX, channels, &count);
+    if (body_good(req, &b)) {
+        const struct match_subject subject = {type, count, channels};
+        struct buf out;
+        struct json_writer w;
+        buf_init(&out, 64);
+        jw_init(&w, &out);
+        jw_object(&w);
+        jw_member_bool(&w, "active", store_app_takes(request_store(req), l.app->number, &subject));
+        jw_end_object(&w);
+        request_reply(req, 200, &out);
+    }
+    body_close(&b);
+    lookup_release(&l);
 }
 
 /* The row with its payload when that is asked for; without it when it is gone by now. */

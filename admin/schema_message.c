@@ -118,3 +118,59 @@ static const struct schema_field batch_out_fields[] = {
 };
 const struct schema schema_batch_out = {
     .kind = SCHEMA_OBJECT, .name = "MessageBatchOut", .fields = batch_out_fields};
+
+/* ---- before and after ---- */
+
+static const struct schema_field precheck_in_fields[] = {
+    FIELD_MUST("eventType", schema_event_type_name, NULL),
+    FIELD_MAY_NULL("channels", channels, NULL),
+    FIELD_END,
+};
+const struct schema schema_precheck_in = {
+    .kind = SCHEMA_OBJECT, .name = "MessagePrecheckIn", .fields = precheck_in_fields};
+static const struct schema_field precheck_out_fields[] = {
+    FIELD_MUST("active", schema_boolean, "Whether any endpoint would get it now."),
+    FIELD_END,
+};
+const struct schema schema_precheck_out = {
+    .kind = SCHEMA_OBJECT, .name = "MessagePrecheckOut", .fields = precheck_out_fields};
+
+static const struct schema expunged_refs = {.kind = SCHEMA_LIST,
+                                            .about = "Ids or eventIds.",
+                                            .max = PAGE_MAX,
+                                            .item = &schema_message_ref,
+                                            .example = "[\"order-1001\"]"};
+static const struct schema_field bulk_expunge_in_fields[] = {
+    FIELD_MAY_NULL("ids", expunged_refs, NULL),
+    FIELD_END,
+};
+const struct schema schema_bulk_expunge_in = {
+    .kind = SCHEMA_OBJECT, .name = "BulkExpungeContentsIn", .fields = bulk_expunge_in_fields};
+static const char *expunged_choice(unsigned i)
+{
+    static const char *const names[] = {"expunged", "not-found"};
+    return i < sizeof names / sizeof *names ? names[i] : NULL;
+}
+static const struct schema expunged = {
+    .kind = SCHEMA_CHOICE, .name = "BulkExpungeStatus", .choice = expunged_choice};
+static const struct schema expunge_results = {
+    .kind = SCHEMA_MAP, .item = &expunged, .example = "{\"order-1001\":\"expunged\"}"};
+static const struct schema_field bulk_expunge_out_fields[] = {
+    FIELD_MUST("results", expunge_results, NULL),
+    FIELD_END,
+};
+const struct schema schema_bulk_expunge_out = {
+    .kind = SCHEMA_OBJECT, .name = "BulkExpungeContentsOut", .fields = bulk_expunge_out_fields};
+
+static const struct schema example_index = {
+    .kind = SCHEMA_INTEGER, .max = INT32_MAX, .example = "0"};
+static const struct schema_field example_in_fields[] = {
+    FIELD_MUST("eventType", schema_event_type_name, NULL),
+    FIELD_RARE_NULL("exampleIndex", example_index,
+                    "Which of the examples in the newest schema; the first otherwise."),
+    FIELD_MAY_NULL("payload", payload,
+                   "Sent instead of an example; an application's token may not."),
+    FIELD_END,
+};
+const struct schema schema_example_in = {
+    .kind = SCHEMA_OBJECT, .name = "EventExampleIn", .fields = example_in_fields};

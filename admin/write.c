@@ -12,6 +12,7 @@ static void release(struct write *w)
     lookup_release(&w->found);
     if (w->replaced)
         event_type_free(&w->replaced);
+    message_unref(&w->message);
     buf_free(&w->url);
     buf_free(&w->op.answer);
 }
@@ -94,12 +95,7 @@ void write_open_body(struct request *req, struct write *w, bool optional)
 
 bool write_body_good(struct request *req, struct write *w)
 {
-    const struct body *b = &w->body;
-    if (b->result == ERR_INVALID)
-        request_invalid_type(req, "body", b->field[0] ? b->field : NULL, b->message, b->type);
-    else if (b->result)
-        request_fail_err(req, b->result, NULL);
-    return b->result == ERR_OK;
+    return body_good(req, &w->body);
 }
 
 bool write_good(struct request *req, enum err e)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "http/answer.h"
+#include "http/cors.h"
 #include "http/guard.h"
 #include "http/reply.h"
 #include "http/token.h"
@@ -301,6 +302,8 @@ static bool find_route(struct request *req, const char *method)
         request_fail(req, 404, "No such route");
         return false;
     }
+    if (cors_preflight(req, span_text(method), &match))
+        return false;
     if (!router_method(span_text(method), &req->method) || !match.by_method[req->method]) {
         char allow[ROUTER_ALLOW_MAX];
         router_allow(&match, allow);
@@ -342,9 +345,15 @@ static bool pass_token(struct request *req)
     if (req->route->access == ACCESS_PUBLIC)
         return true;
     struct span header, token, app = {0};
-    if (!request_header(req, "authorization", &header) || !token_of_header(header, &token) ||
-        token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
-                        clock_wall(), &req->principal)) {
+    enum err e = ERR_INVALID;
+    if (request_header(req, "authorization", &header) && token_of_header(header, &token))
+        e = token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
+                            clock_wall(), &req->principal);
+    if (e && answer_status(e) == 503) { /* one that cannot be looked up now is not a bad one */
+        request_fail_err(req, e, NULL);
+        return false;
+    }
+    if (e) {
         request_reply_header(req, "WWW-Authenticate", "Bearer");
         request_fail(req, 401, "Invalid token");
         return false;
@@ -389,6 +398,7 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     struct connection *c = connection_of(req->mhd);
     counter_add(&in->site->stats.requests, 1);
     req->method = METHOD_POST;
+    cors_allow(req);
     if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
         pass_bound(req, &frame) && pass_token(req) && read_idempotency_key(req)) {
         /* It reads over bare line feeds between chunks, too, and those cannot be seen from here: so

@@ -34,11 +34,12 @@ enum access {
     ACCESS_APP,    /* admin; an application token on its own application, with the capability … */
     ACCESS_APP_SECRET_VIEW, /* … to see signing secrets, where ACCESS_APP is to manage endpoints, */
     ACCESS_APP_SECRET,      /* … to change them, */
-    ACCESS_APP_ATTEMPT,     /* … to have attempts made, … */
-    ACCESS_APP_ANY,         /* … or with any */
-    ACCESS_ADMIN,           /* admin only */
-    ACCESS_READ_ORG,        /* admin, read: not application tokens */
-    ACCESS_READ_TYPES,      /* admin, read, any application token */
+    ACCESS_APP_ATTEMPT,     /* … to have attempts made, */
+    ACCESS_APP_TRANSFORMATION, /* … to change what payloads become, … */
+    ACCESS_APP_ANY,            /* … or with any */
+    ACCESS_ADMIN,              /* admin only */
+    ACCESS_READ_ORG,           /* admin, read: not application tokens */
+    ACCESS_READ_TYPES,         /* admin, read, any application token */
 };
 
 struct route {

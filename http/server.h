@@ -12,6 +12,7 @@ struct http_settings {
     int64_t head_timeout_us, body_timeout_us;             /* absolute, not of inactivity */
     int64_t max_connections, max_connections_per_address; /* of an address; 0: as many as in all */
     const char *jwt_secret;                               /* NULL: only our own keys */
+    bool cors; /* pages of any origin may call and read */
 };
 
 /* Routes of one layer with the context that its handlers get. Static storage. */

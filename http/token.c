@@ -233,6 +233,7 @@ static bool serves(enum access access, enum key_scope scope)
         [ACCESS_APP_SECRET_VIEW] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
         [ACCESS_APP_SECRET] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
         [ACCESS_APP_ATTEMPT] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
+        [ACCESS_APP_TRANSFORMATION] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
         [ACCESS_APP_ANY] = 1u << SCOPE_ADMIN | 1u << SCOPE_APP,
         [ACCESS_ADMIN] = 1u << SCOPE_ADMIN,
         [ACCESS_READ_ORG] = 1u << SCOPE_ADMIN | 1u << SCOPE_READ,
@@ -252,6 +253,8 @@ static bool is_capable(enum access access, const struct principal *who)
                                    CAPABILITY_MANAGE_ENDPOINT_SECRET | CAPABILITY_MANAGE_ENDPOINT,
         [ACCESS_APP_SECRET] = CAPABILITY_MANAGE_ENDPOINT_SECRET | CAPABILITY_MANAGE_ENDPOINT,
         [ACCESS_APP_ATTEMPT] = CAPABILITY_CREATE_ATTEMPTS,
+        [ACCESS_APP_TRANSFORMATION] =
+            CAPABILITY_MANAGE_TRANSFORMATIONS | CAPABILITY_MANAGE_ENDPOINT,
         [ACCESS_APP_ANY] = CAPABILITY_ALL,
     };
     if (who->scope != SCOPE_APP || access == ACCESS_PUBLIC)

@@ -136,7 +136,9 @@ static enum err fan_out(struct batch *b, struct fanout *f)
         const struct table_endpoint *ep = f->app->endpoints[i];
         if (ep->number <= f->last)
             continue;
-        if (!ep->disabled && match(&ep->rule, &subject)) {
+        bool wanted =
+            m->only_endpoint ? ep->number == m->only_endpoint : match(&ep->rule, &subject);
+        if (!ep->disabled && wanted) {
             if (made++ == f->limit)
                 return ERR_OK;
             enum err e = delivery_create(b, m, ep->number, due, f->appends);
@@ -213,6 +215,14 @@ enum err ingest_message(struct batch *b, const struct table_app *a, struct messa
 
 /* ---------------------------------------------------------------- the operation */
 
+static enum err check_only(const struct batch *b, const struct table_app *a, uint32_t only)
+{
+    const struct table_endpoint *ep = table_endpoint(b->s->table, only);
+    if (!ep || ep->deleted || ep->app != a)
+        return ERR_NOT_FOUND;
+    return ep->disabled ? ERR_DISABLED : ERR_OK;
+}
+
 static enum err take_item(struct batch *b, const struct table_app *a, struct ingest_item *item)
 {
     struct message *m = item->message;
@@ -222,6 +232,8 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
         b->tally.conflicts++;
         return ERR_OK;
     }
+    if (!item->result && m->only_endpoint)
+        item->result = check_only(b, a, m->only_endpoint);
     if (item->result)
         return item->result;
     item->existing = (struct id){{0}};

@@ -142,6 +142,7 @@ struct message {
     struct wall deliver_at; /* its deliveries are due then; {0}: at once */
     struct id app;          /* assigned by the writer, like its number */
     uint32_t app_number;
+    uint32_t only_endpoint; /* 0, or the one that gets it, whatever that asks for: an example */
     struct span event_type, event_id, ordering_key;
     unsigned channel_count;
     struct span channels[MESSAGE_CHANNELS_MAX];

@@ -89,6 +89,20 @@ struct of_endpoint {
     const struct dead_filter *dead; /* of a list of dead letters */
 };
 
+/* The time that a message shows is finer than its id's. */
+static enum err message_fits(const struct of_endpoint *s, const struct id *id)
+{
+    if (!s->page->before.us && !s->page->after.us)
+        return read_message_filter(s->r, id, s->filter);
+    struct message *m;
+    enum err e = read_message(s->r, id, false, &m);
+    if (e)
+        return e;
+    bool fits = page_has(s->page, m->created) && read_message_matches(m, s->filter);
+    message_unref(&m);
+    return fits ? ERR_OK : ERR_NOT_FOUND;
+}
+
 static enum err take_of_endpoint(void *context, struct span suffix, struct span value, void *row)
 {
     const struct of_endpoint *s = context;
@@ -97,14 +111,12 @@ static enum err take_of_endpoint(void *context, struct span suffix, struct span 
     (void)value;
     if (!read_as_id(suffix, &message))
         return snapshot_corrupt(s->r, "delivery of endpoint", suffix);
-    if (!page_has(s->page, id_time(&message)))
-        return ERR_NOT_FOUND;
     enum err e = read_delivery(s->r, &message, s->endpoint, d);
     if (e)
         return e;
     if (s->states != 0 && !(s->states & 1u << d->state))
         return ERR_NOT_FOUND;
-    return read_message_filter(s->r, &message, s->filter);
+    return message_fits(s, &message);
 }
 
 enum err store_deliveries_of_endpoint(struct store_read *r, uint32_t endpoint,

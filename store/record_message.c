@@ -30,6 +30,7 @@ enum {
     TAG_CONTENT_TYPE,
     TAG_HEADERS,
     TAG_DELIVER_AT,
+    TAG_ONLY_ENDPOINT,
 };
 
 struct stored_message {
@@ -48,6 +49,15 @@ static struct span moment_field(struct wall t, uint8_t room[8])
     return span_of(room, 8);
 }
 
+/* The same for an endpoint's number. */
+static struct span number_field(uint32_t n, uint8_t room[4])
+{
+    if (!n)
+        return (struct span){0};
+    put_be32(room, n);
+    return span_of(room, 4);
+}
+
 static struct span payload_of(const struct message *m)
 {
     static const struct span none;
@@ -56,11 +66,12 @@ static struct span payload_of(const struct message *m)
 
 static bool fits_inline(const struct message *m)
 {
-    uint8_t moment[8];
+    uint8_t moment[8], number[4];
     size_t len = FIXED_BYTES + codec_field_len(m->event_type) + codec_field_len(m->event_id) +
                  codec_field_len(m->ordering_key) + codec_field_len(m->content_type) +
                  codec_field_len(m->headers) +
-                 codec_field_len(moment_field(m->deliver_at, moment)) + payload_of(m).len;
+                 codec_field_len(moment_field(m->deliver_at, moment)) +
+                 codec_field_len(number_field(m->only_endpoint, number)) + payload_of(m).len;
     for (unsigned i = 0; i < m->channel_count; i++)
         len += codec_field_len(m->channels[i]);
     for (unsigned i = 0; i < m->tag_count; i++)
@@ -72,7 +83,7 @@ void record_message_encode(const struct message *m, struct buf *out)
 {
     struct span payload = payload_of(m);
     bool chunked = payload.len > 0 && !fits_inline(m);
-    uint8_t moment[8];
+    uint8_t moment[8], number[4];
     assert(payload.len <= UINT32_MAX);
 
     size_t start = codec_begin(out);
@@ -93,6 +104,7 @@ void record_message_encode(const struct message *m, struct buf *out)
     codec_field(out, TAG_CONTENT_TYPE, m->content_type);
     codec_field(out, TAG_HEADERS, m->headers);
     codec_field(out, TAG_DELIVER_AT, moment_field(m->deliver_at, moment));
+    codec_field(out, TAG_ONLY_ENDPOINT, number_field(m->only_endpoint, number));
     if (!chunked)
         buf_span(out, payload);
     codec_end(out, start);
@@ -166,6 +178,13 @@ static enum err decode_tagged(struct reader *r, struct message *m)
             if (m->deliver_at.us <= 0)
                 return ERR_CORRUPT;
             break;
+        case TAG_ONLY_ENDPOINT: {
+            struct reader number = reader_of(f.value);
+            m->only_endpoint = read_u32(&number);
+            if (f.value.len != 4 || !m->only_endpoint)
+                return ERR_CORRUPT;
+            break;
+        }
         default:
             return ERR_CORRUPT;
         }

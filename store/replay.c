@@ -92,7 +92,7 @@ static enum err ask_missing(struct batch *b, struct task *t, const struct table_
 {
     const struct match_subject subject = {m->event_type, m->channel_count, m->channels};
     struct delivery d;
-    if (m->expunged || !match(&ep->rule, &subject))
+    if (m->expunged || m->only_endpoint || !match(&ep->rule, &subject))
         return ERR_OK;
     enum err e = delivery_load(b, &m->id, t->endpoint, &d);
     return e == ERR_NOT_FOUND ? ask(b, t, m) : e;

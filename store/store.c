@@ -208,6 +208,16 @@ struct id store_default_org(const struct store *s)
     return s->org;
 }
 
+bool store_app_takes(struct store *s, uint32_t app_number, const struct match_subject *subject)
+{
+    return table_takes(s->table, app_number, subject);
+}
+
+struct app_receivers store_app_receivers(struct store *s, uint32_t app_number)
+{
+    return table_receivers(s->table, app_number);
+}
+
 struct endpoint_counts store_endpoint_counts(struct store *s, uint32_t endpoint)
 {
     return table_counts(s->table, endpoint);

@@ -14,6 +14,7 @@ ROLES = {
     "ACCESS_APP_SECRET_VIEW": {"admin", "app"},
     "ACCESS_APP_SECRET": {"admin", "app"},
     "ACCESS_APP_ATTEMPT": {"admin", "app"},
+    "ACCESS_APP_TRANSFORMATION": {"admin", "app"},
     "ACCESS_APP_ANY": {"admin", "app"},
     "ACCESS_ADMIN": {"admin"},
     "ACCESS_READ_ORG": {"admin", "read"},

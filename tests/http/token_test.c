@@ -292,16 +292,16 @@ static void each_capability_opens_its_routes(void **state)
     (void)state;
     static const struct {
         unsigned has;
-        bool read, manage, view_secret, secret, attempt;
+        bool read, manage, view_secret, secret, attempt, transformation;
     } cases[] = {
-        {CAPABILITY_ALL, true, true, true, true, true},
-        {0, false, false, false, false, false},
-        {CAPABILITY_VIEW_BASE, true, false, false, false, false},
-        {CAPABILITY_VIEW_ENDPOINT_SECRET, false, false, true, false, false},
-        {CAPABILITY_MANAGE_ENDPOINT_SECRET, false, false, true, true, false},
-        {CAPABILITY_MANAGE_ENDPOINT, false, true, true, true, false},
-        {CAPABILITY_CREATE_ATTEMPTS, false, false, false, false, true},
-        {CAPABILITY_MANAGE_TRANSFORMATIONS, false, false, false, false, false},
+        {CAPABILITY_ALL, true, true, true, true, true, true},
+        {0, false, false, false, false, false, false},
+        {CAPABILITY_VIEW_BASE, true, false, false, false, false, false},
+        {CAPABILITY_VIEW_ENDPOINT_SECRET, false, false, true, false, false, false},
+        {CAPABILITY_MANAGE_ENDPOINT_SECRET, false, false, true, true, false, false},
+        {CAPABILITY_MANAGE_ENDPOINT, false, true, true, true, false, true},
+        {CAPABILITY_CREATE_ATTEMPTS, false, false, false, false, true, false},
+        {CAPABILITY_MANAGE_TRANSFORMATIONS, false, false, false, false, false, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct principal who = {.scope = SCOPE_APP,
@@ -313,6 +313,8 @@ static void each_capability_opens_its_routes(void **state)
         assert_int_equal(!token_allows(ACCESS_APP_SECRET_VIEW, &who, none), cases[i].view_secret);
         assert_int_equal(!token_allows(ACCESS_APP_SECRET, &who, none), cases[i].secret);
         assert_int_equal(!token_allows(ACCESS_APP_ATTEMPT, &who, none), cases[i].attempt);
+        assert_int_equal(!token_allows(ACCESS_APP_TRANSFORMATION, &who, none),
+                         cases[i].transformation);
         assert_int_equal(token_allows(ACCESS_ADMIN, &who, none), ERR_INVALID);
         assert_int_equal(token_allows(ACCESS_PUBLIC, &who, none), ERR_OK);
     }

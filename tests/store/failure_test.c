@@ -95,7 +95,7 @@ static void outcomes_wait_when_not_even_they_find_room(void **state)
     struct outcome_op outcome = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
     struct ingest_item item = {0};
     struct ingest_op op = ingest_of(&item);
-    struct expunge_op expunge = {.app = a.number, .message = id};
+    struct expunge_op expunge = {.app = a.number, .message_count = 1, .messages = &id};
     rig_submit(&r, &outcome.op, STORE_OUTCOME);
     rig_submit(&r, &op.op, STORE_INGEST);
     rig_submit(&r, &expunge.op, STORE_EXPUNGE);

@@ -54,6 +54,7 @@ static void compare_head(const struct message *a, const struct message *b)
     assert_int_equal(a->deliver_at.us, b->deliver_at.us);
     assert_memory_equal(&a->app, &b->app, ID_BYTES);
     assert_int_equal(a->app_number, b->app_number);
+    assert_int_equal(a->only_endpoint, b->only_endpoint);
     assert_true(span_eq(a->event_type, b->event_type));
     assert_true(span_eq(a->event_id, b->event_id));
     assert_true(span_eq(a->ordering_key, b->ordering_key));
@@ -115,6 +116,21 @@ static void a_delayed_message_keeps_its_time_even_in_chunks(void **state)
         golden_mutations(&encoded, decode);
         free(payload);
     }
+}
+
+static void an_example_keeps_its_only_endpoint(void **state)
+{
+    (void)state;
+    struct message in = sample(SPAN("{}")), *out;
+    size_t missing;
+    in.only_endpoint = 7;
+    record_message_encode(&in, &encoded);
+    golden_same("message_only", &encoded);
+    assert_int_equal(record_message_decode(buf_view(&encoded), true, &out, &missing), ERR_OK);
+    compare_head(out, &in);
+    assert_true(span_eq(out->payload, in.payload));
+    message_unref(&out);
+    golden_mutations(&encoded, decode);
 }
 
 static void a_head_can_be_had_without_its_payload(void **state)
@@ -256,6 +272,7 @@ int main(void)
         RECORD_TEST(a_message_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delayed_message_keeps_its_time_even_in_chunks),
         RECORD_TEST(a_head_can_be_had_without_its_payload),
+        RECORD_TEST(an_example_keeps_its_only_endpoint),
         RECORD_TEST(an_expunged_message_keeps_its_head_only),
         RECORD_TEST(a_record_is_inline_up_to_its_bound_and_chunked_beyond),
         RECORD_TEST(payloads_of_every_size_come_back_byte_for_byte),

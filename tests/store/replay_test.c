@@ -106,7 +106,7 @@ static void only_what_the_endpoint_takes_in_its_window_is_missing(void **state)
         message_unref(&m);
         rig_advance(&r, US_PER_S);
     }
-    struct expunge_op expunge = {.app = a.number, .message = ids[3]};
+    struct expunge_op expunge = {.app = a.number, .message_count = 1, .messages = &ids[3]};
     OK(rig_do(&r, &expunge.op, STORE_EXPUNGE));
     struct span filter = SPAN("wanted");
     e = rig_endpoint_new(&r, &a);

@@ -183,35 +183,6 @@ static void many_messages_leave_in_steps(void **state)
     rig_close(&r);
 }
 
-static void an_expunged_message_keeps_its_head_and_loses_its_payload(void **state)
-{
-    (void)state;
-    static char payload[20000];
-    struct due_row rows[64];
-    struct delivery d;
-    memset(payload, 'x', sizeof payload - 1);
-    begin();
-    struct message *m = rig_message("a", payload);
-    struct rig_ingest i;
-    OK(rig_ingest(&r, &a, m, NULL, NULL, &i));
-    struct expunge_op op = {.app = a.number + 1, .message = m->id};
-    assert_int_equal(rig_do(&r, &op.op, STORE_EXPUNGE), ERR_NOT_FOUND);
-    op.app = a.number;
-    OK(rig_do(&r, &op.op, STORE_EXPUNGE));
-    message_unref(&m);
-    OK(rig_load(&r, &op.message, &m));
-    assert_true(m->expunged);
-    assert_int_equal(m->payload.len, 0);
-    assert_true(span_is(m->event_type, "a"));
-    message_unref(&m);
-    OK(rig_delivery_get(&r, &op.message, e.number, &d));
-    assert_int_equal(d.state, DELIVERY_CANCELED);
-    assert_int_equal(d.reason, REASON_MESSAGE_EXPUNGED);
-    assert_int_equal(rig_due_rows(&r, e.number, rows), 0);
-    assert_int_equal(rig_resend(&r, &op.message, e.number), ERR_NOT_FOUND);
-    rig_close(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +192,6 @@ int main(void)
         cmocka_unit_test(a_dead_letter_keeps_its_payload_for_the_retention_after_its_death),
         cmocka_unit_test(a_message_with_many_attempts_is_renewed_in_steps),
         cmocka_unit_test(many_messages_leave_in_steps),
-        cmocka_unit_test(an_expunged_message_keeps_its_head_and_loses_its_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

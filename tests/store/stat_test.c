@@ -54,7 +54,7 @@ static void a_delivery_is_counted_where_it_is(void **state)
     OK(rig_resend(&r, &id, e.number));
     rig_conclude(&r, &id, &e, TRIGGER_MANUAL, OUTCOME_DELIVERED);
     expect(1, 1, 0, 0, 0);
-    struct expunge_op op = {.app = a.number, .message = other};
+    struct expunge_op op = {.app = a.number, .message_count = 1, .messages = &other};
     OK(rig_do(&r, &op.op, STORE_EXPUNGE));
     expect(1, 0, 0, 0, 1);
     rig_restart(&r);
