@@ -170,7 +170,7 @@ enum err operational_task(struct batch *b, const struct task *t)
     const struct task_info info = read_task_info(&t->id, t);
     begin(&v, to, OPERATIONAL_TASK_FINISHED);
     jw_member_id(&v.json, "taskId", ID_TASK, &t->id);
-    jw_member_string(&v.json, "status", span_text("finished"));
+    jw_member_string(&v.json, "status", span_text(info.failed ? "failed" : "finished"));
     jw_member_string(&v.json, "task", span_text(info.kind));
     jw_name(&v.json, "data");
     jw_object(&v.json);

@@ -25,11 +25,22 @@ from svix.api import (
     MessageCreateOptions,
     MessageIn,
     MessageListOptions,
+    OperationalWebhookEndpointIn,
     RecoverIn,
     Svix,
     SvixOptions,
 )
 from svix.exceptions import HttpError, HTTPValidationError
+from svix.models import (
+    BackgroundTaskFinishedEvent,
+    EndpointCreatedEvent,
+    EndpointDeletedEvent,
+    EndpointDisabledEvent,
+    EndpointEnabledEvent,
+    EndpointUpdatedEvent,
+    MessageAttemptExhaustedEvent,
+    MessageAttemptRecoveredEvent,
+)
 from svix.webhooks import Webhook, WebhookVerificationError
 
 URL, TOKEN = os.environ["SUREHOOK_URL"], os.environ["SUREHOOK_TOKEN"]
@@ -241,6 +252,46 @@ class Flows(unittest.TestCase):
         verify(key, delivery)
         self.assertEqual(id_of(delivery), message.id)
         eventually(lambda: svix.background_task.get(task.id).status == "finished")
+
+    def test_operational_events_are_those_that_the_sdk_knows(self):
+        listener = self.receiver()
+        known = {
+            "background_task.finished": BackgroundTaskFinishedEvent,
+            "endpoint.created": EndpointCreatedEvent,
+            "endpoint.deleted": EndpointDeletedEvent,
+            "endpoint.disabled": EndpointDisabledEvent,
+            "endpoint.enabled": EndpointEnabledEvent,
+            "endpoint.updated": EndpointUpdatedEvent,
+            "message.attempt.exhausted": MessageAttemptExhaustedEvent,
+            "message.attempt.recovered": MessageAttemptRecoveredEvent,
+        }
+        group = svix.operational_webhook.endpoint
+        made = group.create(OperationalWebhookEndpointIn(url=listener.url, filter_types=list(known)))
+        self.addCleanup(group.delete, made.id)
+        key = group.get_secret(made.id).key
+
+        def told():
+            return [known[json.loads(body)["type"]].model_validate_json(body) for _, body in listener.arrived]
+
+        app, endpoint, receiver, _ = self.subscribed()
+        receiver.status = 500
+        message = post(app, {"n": 1}, event_id="order-1")
+        eventually(lambda: [e for e in told() if isinstance(e, MessageAttemptExhaustedEvent)])
+        receiver.status = 200
+        task = svix.endpoint.recover(app, endpoint, RecoverIn(since=ago(60)))
+        eventually(lambda: [e for e in told() if isinstance(e, MessageAttemptRecoveredEvent)])
+        svix.endpoint.patch(app, endpoint, EndpointPatch(disabled=True))
+        svix.endpoint.patch(app, endpoint, EndpointPatch(disabled=False))
+        svix.endpoint.delete(app, endpoint)
+        eventually(lambda: {type(event) for event in told()}, lambda types: types == set(known.values()))
+        for delivery in listener.arrived:
+            verify(key, delivery)
+        ended = [e.data for e in told() if isinstance(e, BackgroundTaskFinishedEvent)]
+        self.assertIn((task.id, "finished"), [(e.task_id, e.status) for e in ended])
+        for kind, status in ((MessageAttemptExhaustedEvent, 500), (MessageAttemptRecoveredEvent, 200)):
+            data = [e.data for e in told() if isinstance(e, kind) and e.data.app_id == app][0]
+            self.assertEqual((data.msg_id, data.msg_event_id, data.endpoint_id), (message.id, "order-1", endpoint))
+            self.assertEqual(data.last_attempt.response_status_code, status)
 
     def test_refusals_arrive_as_the_errors_of_the_sdk(self):
         self.assertEqual(self.refused(404, svix.application.get, "app_" + "0" * 27).code, "not_found")
