@@ -212,6 +212,7 @@ static void submit(struct flight *f, const struct verdict *v)
     op->reason = v->reason;
     op->retry_at = v->retry_at;
     op->disable_endpoint = v->disable;
+    op->urgent = f->destination && f->destination->endpoint->ordering != ORDERING_NONE;
     op->state = DELIVERY_NONE;
     op->attempt.response = buf_view(&f->response);
     f->mail.kind = MAIL_SETTLED;

@@ -14,6 +14,10 @@ struct check {
     struct check_report *report;
     struct marks marks;
     struct wall now;
+    uint64_t consumers; /* whose expiry row was not met yet */
+    bool relining;      /* a task rearranges lines: one may stand still */
+    /* Endpoint and line of the place that was looked at last. */
+    uint8_t line[4 + LINE_BYTES];
 };
 
 /* One finding. */

@@ -55,9 +55,18 @@ static enum err delivery_rows(struct check *c, const struct subject *s, const st
                               uint32_t endpoint)
 {
     enum err e = ERR_OK;
-    if (unfinished(d)) {
+    if (unfinished(d) && !d->held) {
         struct treekey due = key_due(endpoint, d->due, &s->id, TRIGGER_SCHEDULED);
         e = check_row_exists(c, TREE_DUE, &due, "an unfinished delivery is not due");
+    }
+    if (!e && !id_is_zero(&d->ticket)) {
+        struct line_place at = {.ticket = d->ticket, .message = s->id};
+        memcpy(at.line, d->line, LINE_BYTES);
+        struct treekey place = key_line(endpoint, &at);
+        e = check_row_exists(c, TREE_LINE, &place, "a delivery's place in its line is not there");
+        if (!unfinished(d))
+            check_say(c, "%s is finished at endpoint number %u and stands in a line", s->name.text,
+                      endpoint);
     }
     if (!e && d->manual_due.us > 0) {
         struct treekey due = key_due(endpoint, d->manual_due, &s->id, TRIGGER_MANUAL);

@@ -1,4 +1,4 @@
-/* Due rows and dead letters against their deliveries, counters against what they count, expiry rows
+/* Due rows, lines and dead letters against their deliveries, counters against what they count, expiry rows
  * against what is to expire. The trees are walked side by side by endpoint number. */
 #include "store/check.h"
 
@@ -46,7 +46,8 @@ static enum err due_row(struct check *c, struct span key, struct span value,
     counts->waiting += !manual;
     if (e || !found)
         return e;
-    bool wanted = manual || d.state == DELIVERY_SCHEDULED || d.state == DELIVERY_RETRYING;
+    bool unfinished = d.state == DELIVERY_SCHEDULED || d.state == DELIVERY_RETRYING;
+    bool wanted = manual || (unfinished && !d.held);
     if (!wanted || (manual ? d.manual_due : d.due).us != due.us)
         check_say(c, "%s is due at endpoint number %u where its delivery is %s", name.text,
                   endpoint, delivery_state_name(d.state));
@@ -75,6 +76,43 @@ static enum err dead_row(struct check *c, struct span key, struct span value,
         check_say(c, "%s is a dead letter of endpoint number %u but its delivery is %s",
                   check_id(&message, ID_MESSAGE).text, endpoint, delivery_state_name(d.state));
     return e;
+}
+
+/* The first of a line is the first row with its endpoint and line. */
+static bool begins_line(struct check *c, struct span key)
+{
+    bool begins = memcmp(c->line, key.ptr, sizeof c->line) != 0;
+    memcpy(c->line, key.ptr, sizeof c->line);
+    return begins;
+}
+
+static enum err line_row(struct check *c, struct span key, struct span value,
+                         struct endpoint_counts *counts)
+{
+    uint32_t endpoint;
+    struct line_place at;
+    struct delivery d;
+    bool found;
+    (void)value;
+    if (key_line_parse(key, &endpoint, &at)) {
+        check_say(c, "a place in a line has a bad key");
+        return ERR_OK;
+    }
+    struct check_text name = check_id(&at.message, ID_MESSAGE);
+    bool first = begins_line(c, key);
+    if (id_cmp(&at.ticket, &c->marks.message) > 0)
+        check_say(c, "the ticket of %s is above the high-water mark", name.text);
+    enum err e = delivery_of(c, &at.message, endpoint, "a place in a line", &d, &found);
+    if (e || !found)
+        return e;
+    if (id_cmp(&d.ticket, &at.ticket) != 0 || memcmp(d.line, at.line, LINE_BYTES) != 0)
+        check_say(c, "%s stands in a line of endpoint number %u that its delivery does not know",
+                  name.text, endpoint);
+    if (first && d.held && !c->relining)
+        check_say(c, "%s is held at endpoint number %u and is the first of its line", name.text,
+                  endpoint);
+    counts->waiting += d.held;
+    return ERR_OK;
 }
 
 typedef enum err row_check(struct check *c, struct span key, struct span value,
@@ -108,16 +146,21 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static enum err check_endpoints(struct check *c)
 {
-    struct check_walk due = {0}, dead = {0}, count = {0};
+    struct check_walk due = {0}, line = {0}, dead = {0}, count = {0};
     enum err e = check_open(c, TREE_DUE, &due);
+    if (!e)
+        e = check_open(c, TREE_LINE, &line);
     if (!e)
         e = check_open(c, TREE_DEAD, &dead);
     if (!e)
         e = check_open(c, TREE_COUNT, &count);
-    while (!e && (due.more || dead.more || count.more)) {
-        uint64_t number = least(head_number(&due), least(head_number(&dead), head_number(&count)));
+    while (!e && (due.more || line.more || dead.more || count.more)) {
+        uint64_t number = least(least(head_number(&due), head_number(&line)),
+                                least(head_number(&dead), head_number(&count)));
         struct endpoint_counts found = {0}, counted = {0};
         e = rows_of(c, &due, number, due_row, &found);
+        if (!e)
+            e = rows_of(c, &line, number, line_row, &found);
         if (!e)
             e = rows_of(c, &dead, number, dead_row, &found);
         if (!e)
@@ -131,12 +174,22 @@ static enum err check_endpoints(struct check *c)
                       (unsigned long long)counted.dead);
     }
     check_close(&due);
+    check_close(&line);
     check_close(&dead);
     check_close(&count);
     return e;
 }
 
 /* ---------------------------------------------------------------- expiry */
+
+/* It may have gone before, with its application. */
+static enum err meet_consumer(struct check *c, const struct treekey *key)
+{
+    struct span value;
+    enum err e = snapshot_get(c->r, TREE_CONSUMER, key, &value);
+    c->consumers -= !e;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
 
 static enum err expiry_row(struct check *c, struct span key, uint64_t *messages)
 {
@@ -160,6 +213,8 @@ static enum err expiry_row(struct check *c, struct span key, uint64_t *messages)
         return ERR_OK; /* the rows of an hour, and tokens, may have gone before */
     struct treekey at = {.len = what.len};
     memcpy(at.b, what.ptr, what.len);
+    if (kind == EXPIRY_CONSUMER)
+        return meet_consumer(c, &at);
     return check_row_exists(c, kinds[kind].tree, &at, kinds[kind].finding);
 }
 
@@ -177,6 +232,8 @@ static enum err check_expiry(struct check *c)
     if (!e && messages != c->report->messages)
         check_say(c, "%llu messages have %llu expiry rows", (unsigned long long)c->report->messages,
                   (unsigned long long)messages);
+    if (!e && c->consumers)
+        check_say(c, "consumers and their expiry rows differ");
     return e;
 }
 

@@ -1,10 +1,10 @@
 /* Every change of a delivery goes through here, so that these hold in every commit:
- *   - an unfinished delivery has one scheduled due row, at its `due`; a finished one has none;
+ *   - an unfinished delivery has one scheduled due row, at its `due`, unless it is held; a finished
+ *     one has none and stands in no line;
  *   - a dead delivery has a row in the dead-letter tree; no other has;
  *   - `manual_due` is set exactly while a manual due row exists;
  *   - the counters of an endpoint are the numbers of its unfinished and of its dead deliveries. */
-#include "store/delivery.h"
-
+#include "store/order.h"
 #include "store/stat.h"
 
 #include "base/log.h"
@@ -111,23 +111,29 @@ static enum err clear_due(struct batch *b, const struct delivery *d, struct wall
     return batch_clear(b, TREE_DUE, key_span(&key));
 }
 
-enum err delivery_create(struct batch *b, const struct message *m, uint32_t endpoint,
-                         struct wall due, bool append)
+enum err delivery_create(struct batch *b, const struct message *m, const struct table_endpoint *ep,
+                         struct wall due, bool append, bool *held)
 {
     struct delivery d = {
         .message = m->id,
-        .endpoint_number = endpoint,
+        .endpoint_number = ep->number,
         .state = DELIVERY_SCHEDULED,
         .created = b->now,
         .due = due,
     };
-    enum err e = put_record(b, &d, append ? MDB_APPEND : 0);
+    uint8_t line[LINE_BYTES];
+    enum err e = ERR_OK;
+    if (ep->ordering != ORDERING_NONE && order_line(ep->ordering, m->ordering_key, line))
+        e = order_enter(b, ep, &d, line, &m->id);
+    *held = d.held;
     if (!e)
+        e = put_record(b, &d, append ? MDB_APPEND : 0);
+    if (!e && !d.held)
         e = put_due(b, &d, d.due, TRIGGER_SCHEDULED);
     if (e)
         return e;
-    batch_count(b, endpoint, 1, 0);
-    struct treekey key = key_number_id(endpoint, &m->id);
+    batch_count(b, ep->number, 1, 0);
+    struct treekey key = key_number_id(ep->number, &m->id);
     return batch_index(b, INDEX_ENDPOINT_MESSAGE, key_span(&key), (struct span){0},
                        wall_add(m->expires, INDEX_SLACK_US));
 }
@@ -157,7 +163,7 @@ static enum err leave_state(struct batch *b, const struct delivery *d)
 {
     if (delivery_unfinished(d)) {
         batch_count(b, d->endpoint_number, -1, 0);
-        return clear_due(b, d, d->due, TRIGGER_SCHEDULED);
+        return d->held ? ERR_OK : clear_due(b, d, d->due, TRIGGER_SCHEDULED);
     }
     if (d->state != DELIVERY_DEAD)
         return ERR_OK;
@@ -170,7 +176,7 @@ static enum err enter_state(struct batch *b, const struct delivery *d)
 {
     if (delivery_unfinished(d)) {
         batch_count(b, d->endpoint_number, 1, 0);
-        return put_due(b, d, d->due, TRIGGER_SCHEDULED);
+        return d->held ? ERR_OK : put_due(b, d, d->due, TRIGGER_SCHEDULED);
     }
     if (d->state == DELIVERY_DELIVERED)
         b->tally.delivered++;
@@ -190,11 +196,24 @@ enum err delivery_move(struct batch *b, struct delivery *d, enum delivery_state 
         return e;
     bool unfinished = to == DELIVERY_SCHEDULED || to == DELIVERY_RETRYING;
     assert(unfinished == (due.us != 0));
+    assert(to != DELIVERY_RETRYING || !d->held);
     d->state = to;
     d->reason = reason;
     d->due = due;
     d->finished = unfinished ? (struct wall){0} : b->now;
-    return enter_state(b, d);
+    e = enter_state(b, d);
+    return e || unfinished || id_is_zero(&d->ticket) ? e : order_leave(b, d);
+}
+
+enum err delivery_release(struct batch *b, struct delivery *d)
+{
+    d->held = false;
+    if (d->due.us < b->now.us)
+        d->due = b->now;
+    enum err e = put_due(b, d, d->due, TRIGGER_SCHEDULED);
+    if (!e)
+        e = delivery_store(b, d);
+    return e ? e : batch_due(b, d->endpoint_number, d->due);
 }
 
 enum err delivery_manual(struct batch *b, struct delivery *d, struct wall due)

@@ -16,15 +16,17 @@ enum err delivery_store(struct batch *b, struct delivery *d) MUST_CHECK;
 enum err delivery_remove(struct batch *b, const struct id *message, uint32_t endpoint) MUST_CHECK;
 
 /* A new delivery of `m`, due at `due`: its record, due row, index entry and counters. `append`: it
- * is the last of its tree. */
-enum err delivery_create(struct batch *b, const struct message *m, uint32_t endpoint,
-                         struct wall due, bool append) MUST_CHECK;
+ * is the last of its tree. *held: another of its line goes before, and it is not due yet. */
+enum err delivery_create(struct batch *b, const struct message *m, const struct table_endpoint *ep,
+                         struct wall due, bool append, bool *held) MUST_CHECK;
 
 bool delivery_unfinished(const struct delivery *d);
 /* The one setter: asserts that the transition is legal, moves due row, dead letter and counters.
  * `due` of an unfinished state, `reason` of dead and canceled. The caller stores the record. */
 enum err delivery_move(struct batch *b, struct delivery *d, enum delivery_state to,
                        enum delivery_reason reason, struct wall due) MUST_CHECK;
+/* One that was held may go: now, or when it is due. Stores the record and tells the listener. */
+enum err delivery_release(struct batch *b, struct delivery *d) MUST_CHECK;
 /* A manual attempt waits from `due` on; {0}: none does any more. The caller stores the record. */
 enum err delivery_manual(struct batch *b, struct delivery *d, struct wall due) MUST_CHECK;
 

@@ -111,6 +111,8 @@ static enum err replace(struct batch *b, struct endpoint *e, const struct table_
         err = write_rows(b, e, old);
     if (!err && old && e->disabled && !old->disabled)
         err = add_task(b, TASK_ENDPOINT_DISABLED, a, e->number);
+    if (!err && old && e->ordering != old->ordering)
+        err = add_task(b, TASK_ORDER_CHANGED, a, e->number);
     if (!err)
         err = tell_change(b, e, a, old, op != NULL);
     return err ? err : batch_changed(b, e->number);

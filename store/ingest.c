@@ -10,7 +10,7 @@
 #include "base/hash.h"
 
 #define ROWS_AT_ONCE (8 * COMMIT_ROWS_MAX) /* rows of one request; its messages stay together */
-#define ENTRIES_OF_MESSAGE 3               /* application, event id, idempotency key */
+#define ENTRIES_OF_MESSAGE 4               /* application, event id, idempotency key, identity */
 
 static struct table_app *find_app(const struct batch *b, const struct ingest_op *op)
 {
@@ -141,8 +141,9 @@ static enum err fan_out(struct batch *b, struct fanout *f)
         if (!ep->disabled && wanted) {
             if (made++ == f->limit)
                 return ERR_OK;
-            enum err e = delivery_create(b, m, ep->number, due, f->appends);
-            if (!e)
+            bool held = false;
+            enum err e = delivery_create(b, m, ep, due, f->appends, &held);
+            if (!e && !held)
                 e = hot ? batch_handoff(b, ep->number, due, m) : batch_due(b, ep->number, due);
             if (e)
                 return e;
@@ -179,13 +180,20 @@ enum err fanout_step(struct batch *b, struct task *t, unsigned limit)
     return e;
 }
 
+/* An ordered endpoint must not get a message before an older one that a task still brings it. */
+static bool behind_fan_out(const struct batch *b, const struct table_app *a)
+{
+    return tasks_fan_out(b->tasks) && table_app_ordered(a);
+}
+
 static enum err fan_out_now(struct batch *b, const struct table_app *a, struct message *m)
 {
+    bool later = b->rows >= ROWS_AT_ONCE || (!m->only_endpoint && behind_fan_out(b, a));
     struct fanout f = {
         .app = a,
         .message = m,
         .appends = true,
-        .limit = b->rows < ROWS_AT_ONCE ? FANOUT_AT_ONCE : 0,
+        .limit = later ? 0 : FANOUT_AT_ONCE,
     };
     enum err e = fan_out(b, &f);
     if (e || f.finished)
@@ -227,7 +235,11 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
 {
     struct message *m = item->message;
     item->existing = (struct id){{0}};
-    item->result = check_event_id(b, a, item);
+    item->result = idempotency_check_item(b, a->number, item);
+    if (item->replayed || item->result == ERR_MISMATCH)
+        return batch_broken_by(item->result) ? item->result : ERR_OK;
+    if (!item->result)
+        item->result = check_event_id(b, a, item);
     if (item->result == ERR_CONFLICT) {
         b->tally.conflicts++;
         return ERR_OK;
@@ -238,6 +250,8 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
         return item->result;
     item->existing = (struct id){{0}};
     enum err e = ingest_message(b, a, m);
+    if (!e)
+        e = idempotency_keep_item(b, a->number, item);
     b->tally.accepted++;
     b->tally.accepted_bytes += m->payload.len;
     return e;
@@ -246,6 +260,12 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
 bool ingest_creates(const struct batch *b, const struct ingest_op *op)
 {
     return op->create && !find_app(b, op);
+}
+
+bool ingest_waits(const struct batch *b, const struct ingest_op *op)
+{
+    const struct table_app *a = find_app(b, op);
+    return a && behind_fan_out(b, a);
 }
 
 enum err ingest_apply(struct batch *b, struct ingest_op *op)
@@ -261,5 +281,8 @@ enum err ingest_apply(struct batch *b, struct ingest_op *op)
         if (e)
             return e;
     }
-    return op->count == 1 && !op->batch ? op->items[0].result : ERR_OK;
+    if (op->count != 1 || op->batch)
+        return ERR_OK;
+    op->op.replayed = op->items[0].replayed;
+    return op->items[0].result;
 }

@@ -39,11 +39,30 @@ void attempt_free(struct attempt **attempt)
     *attempt = NULL;
 }
 
+const char *cloud_events_name(unsigned mode)
+{
+    static const char *const names[] = {"none", "structured", "binary"};
+    _Static_assert(sizeof names / sizeof *names == CLOUD_EVENTS_END, "one name a mode");
+    return mode < CLOUD_EVENTS_END ? names[mode] : NULL;
+}
+
 struct message *message_new(void)
 {
     struct message *m = calloc(1, sizeof *m);
     if (m)
         atomic_init(&m->refs, 1);
+    return m;
+}
+
+struct message *message_new_with(size_t room, char **at)
+{
+    struct message *m = malloc(sizeof *m + room);
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof *m);
+    atomic_init(&m->refs, 1);
+    m->block_len = room;
+    *at = (char *)(m + 1);
     return m;
 }
 
@@ -88,6 +107,12 @@ const char *delivery_state_name(enum delivery_state s)
         return "none";
     }
     return "unknown";
+}
+
+const char *ordering_name(enum ordering o)
+{
+    static const char *const names[] = {"none", "key", "fifo"};
+    return (unsigned)o < ORDERINGS ? names[o] : "unknown";
 }
 
 const char *delivery_reason_name(enum delivery_reason r)

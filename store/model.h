@@ -45,6 +45,25 @@ struct signing_key {
     struct wall expires; /* {0}: the current key; else it signs on until then */
 };
 
+/* Whether an endpoint gets its messages one after another. On disk: append only. */
+enum ordering {
+    ORDERING_NONE, /* each on its own */
+    ORDERING_KEY,  /* those with the same ordering key in order; those without one on their own */
+    ORDERING_FIFO, /* all in order */
+    ORDERINGS
+};
+const char *ordering_name(enum ordering o);
+
+/* As what an endpoint gets its messages. On disk: append only. */
+enum cloud_events {
+    CLOUD_EVENTS_NONE,       /* the payload */
+    CLOUD_EVENTS_STRUCTURED, /* a CloudEvent around the payload */
+    CLOUD_EVENTS_BINARY,     /* the payload, with what is about it in headers */
+    CLOUD_EVENTS_END
+};
+/* The name in the API; NULL past the last. */
+const char *cloud_events_name(unsigned mode);
+
 struct endpoint {
     struct id id;
     uint32_t number;
@@ -64,6 +83,8 @@ struct endpoint {
     struct span metadata;                        /* JSON object, raw; empty means {} */
     struct span headers; /* JSON object string → string, raw; empty means {} */
     int64_t throttle_rate;
+    enum ordering ordering;
+    enum cloud_events cloud_events;
     unsigned key_count;
     struct signing_key keys[SIGNING_KEYS_MAX]; /* newest first */
     void *block;
@@ -131,6 +152,13 @@ enum operational_event {
 /* The event type, "endpoint.created" …; NULL past the last. */
 const char *operational_event_name(unsigned kind);
 
+/* A consumer of a poller: who fetches messages instead of being called. */
+#define CONSUMER_NAME 32 /* bytes: the hash of the poller's and the consumer's name */
+struct consumer {
+    struct id position; /* of the last message that it has done with; zero: of none */
+    struct wall used;
+};
+
 /* An event. Reference-counted and, once submitted, immutable: the HTTP thread, the writer and every
  * dispatcher share one copy of the payload. */
 struct message {
@@ -150,6 +178,8 @@ struct message {
     struct span tags[TAGS_MAX];
     struct span content_type; /* empty: application/json */
     struct span headers;      /* JSON object of headers for this message alone; empty: none */
+    struct span attributes;   /* JSON object: the context attributes of a CloudEvent; empty: none */
+    struct span traceparent, tracestate; /* W3C trace context to send on; empty: none */
     struct span payload;      /* exact bytes */
     bool expunged;            /* the payload was deleted on request */
     char *block;      /* malloc'ed, what the spans point into, freed with the message; NULL when the
@@ -158,6 +188,8 @@ struct message {
 };
 /* A message with one reference and everything zero; NULL when out of memory. */
 struct message *message_new(void);
+/* The same with `room` bytes for its texts behind it, from *at on. */
+struct message *message_new_with(size_t room, char **at);
 struct message *message_ref(struct message *m);
 /* Drops a reference, frees at the last one. Nulls the pointer. Any thread. */
 void message_unref(struct message **m);
@@ -192,6 +224,8 @@ enum delivery_reason {
 const char *delivery_state_name(enum delivery_state s);
 const char *delivery_reason_name(enum delivery_reason r);
 
+#define LINE_BYTES 16 /* of an ordering key's hash; zeros for all of a FIFO endpoint */
+
 struct delivery {
     struct id message;
     uint32_t endpoint_number;
@@ -203,6 +237,10 @@ struct delivery {
     struct id last_attempt;             /* zero: never tried */
     uint16_t last_status;
     bool reported;   /* an operational event told of its failure: one tells of its recovery */
+    /* Its place among the unfinished deliveries of its ordering key; ticket zero: in no line. */
+    uint8_t line[LINE_BYTES];
+    struct id ticket;
+    bool held;       /* waits for another of its line, then for `due` */
     uint8_t counted; /* the writer's: 1 + its class in the statistics; 0: in none. Not stored */
 };
 

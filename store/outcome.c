@@ -8,6 +8,7 @@
  * A manual attempt that fails leaves the state as it was. */
 #include "store/operation.h"
 #include "store/operational.h"
+#include "store/order.h"
 #include "store/stat.h"
 
 #define FAILING_TRIES 4 /* failures of a delivery that is still retried, until that is told */
@@ -78,12 +79,16 @@ static enum err clear_claim(struct batch *b, const struct outcome_op *op)
 static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery *d)
 {
     bool manual = op->attempt.trigger == TRIGGER_MANUAL;
-    /* A damaged record does not know when it is due; the row that claimed it does. */
-    if (!manual && delivery_unfinished(d) && !d->due.us)
+    /* A damaged record does not know when it is due; the row that claimed it does. Nor does it know
+     * the line that it stood in. */
+    bool damaged = !manual && delivery_unfinished(d) && !d->due.us;
+    if (damaged)
         d->due = op->due;
     bool claimed = manual ? d->manual_due.us == op->due.us && op->due.us != 0
-                          : delivery_unfinished(d) && d->due.us == op->due.us;
+                          : delivery_unfinished(d) && !d->held && d->due.us == op->due.us;
     enum err e = claimed ? ERR_OK : clear_claim(b, op);
+    if (!e && damaged)
+        e = order_mend(b, d->endpoint_number);
     if (manual && claimed)
         e = delivery_manual(b, d, (struct wall){0});
     if (e)

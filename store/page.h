@@ -8,7 +8,7 @@
 
 #include "store/snapshot.h"
 
-#define PAGE_ROW_MAX 128 /* bytes of one element of `rows` */
+#define PAGE_ROW_MAX 192 /* bytes of one element of `rows` */
 
 struct page_list {
     enum { PAGE_TREE, PAGE_INDEX } source;

@@ -6,8 +6,13 @@
 
 struct queue {
     struct store_op *first, *last;
-    unsigned count, outcomes; /* outcomes: how many of them are STORE_OUTCOME */
+    unsigned count, patient; /* patient: how many of them nobody waits for */
 };
+
+static inline bool queue_patient(const struct store_op *op)
+{
+    return op->kind == STORE_OUTCOME && !((const struct outcome_op *)op)->urgent;
+}
 
 static inline void queue_push(struct queue *q, struct store_op *op)
 {
@@ -18,7 +23,7 @@ static inline void queue_push(struct queue *q, struct store_op *op)
         q->first = op;
     q->last = op;
     q->count++;
-    q->outcomes += op->kind == STORE_OUTCOME;
+    q->patient += queue_patient(op);
 }
 
 /* NULL when empty. */
@@ -31,7 +36,7 @@ static inline struct store_op *queue_pop(struct queue *q)
     if (!q->first)
         q->last = NULL;
     q->count--;
-    q->outcomes -= op->kind == STORE_OUTCOME;
+    q->patient -= queue_patient(op);
     return op;
 }
 
@@ -44,9 +49,9 @@ static inline void queue_put_back(struct queue *q, struct queue *front)
     *front = (struct queue){0};
 }
 
-static inline bool queue_only_outcomes(const struct queue *q)
+static inline bool queue_only_patient(const struct queue *q)
 {
-    return q->count == q->outcomes;
+    return q->count == q->patient;
 }
 
 #endif

@@ -23,6 +23,30 @@ enum err store_delivery_get(struct store_read *r, const struct id *message, uint
     return read_delivery(r, message, endpoint, out);
 }
 
+enum err store_delivery_waits_for(struct store_read *r, const struct delivery *d,
+                                  struct id *message)
+{
+    MDB_cursor *c;
+    uint32_t endpoint;
+    struct line_place at;
+    *message = (struct id){{0}};
+    if (!d->held)
+        return ERR_OK;
+    enum err e = tree_cursor(&r->store->env, r->txn, TREE_LINE, &c);
+    if (e)
+        return e;
+    struct treekey prefix = key_line_begin(d->endpoint_number, d->line);
+    struct span key = key_span(&prefix), value;
+    e = tree_walk(c, MDB_SET_RANGE, &key, &value);
+    bool any = !e && span_starts(key, key_span(&prefix));
+    if (any && key_line_parse(key, &endpoint, &at))
+        e = snapshot_corrupt(r, "place in a line", key);
+    mdb_cursor_close(c);
+    if (any && !e && id_cmp(&at.message, &d->message) != 0)
+        *message = at.message;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 /* ---------------------------------------------------------------- of a message */
 
 struct of_message {

@@ -6,6 +6,7 @@
  * there. */
 #include "store/operation.h"
 #include "store/operational.h"
+#include "store/order.h"
 #include "store/task.h"
 
 /* Ends what one due row stands for, and removes the row. */
@@ -38,7 +39,36 @@ static enum err end_due_row(struct batch *b, uint32_t endpoint, struct span key,
 
 /* ---------------------------------------------------------------- disabled */
 
-enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
+/* First what is held, so that the end of what is due lets nobody go who must end too. */
+static enum err end_held(struct batch *b, struct task *t, unsigned limit, bool *done)
+{
+    unsigned looked = b->rows; /* places that stay count too */
+    *done = false;
+    while (b->rows < limit && looked++ < limit) {
+        struct delivery d;
+        enum err e = order_next(b, t->endpoint, &t->place);
+        *done = e == ERR_NOT_FOUND;
+        if (e)
+            return *done ? ERR_OK : e;
+        if (id_cmp(&t->place.message, &t->message) > 0)
+            continue;
+        e = order_load(b, t->endpoint, &t->place, &d);
+        if (e == ERR_NOT_FOUND || (!e && !d.held))
+            continue;
+        if (!e)
+            e = delivery_move(b, &d, DELIVERY_DEAD, REASON_ENDPOINT_DISABLED, (struct wall){0});
+        if (!e)
+            e = delivery_store(b, &d);
+        if (e)
+            return e;
+        t->done++;
+    }
+    return ERR_OK;
+}
+
+enum { HELD, DUE }; /* parts of a disabling: t->cursor_number */
+
+static enum err end_due(struct batch *b, struct task *t, unsigned limit)
 {
     struct treekey prefix = key_number(t->endpoint);
     struct treekey from = key_due(t->endpoint, t->since, &t->cursor, TRIGGER_SCHEDULED);
@@ -73,6 +103,26 @@ enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
     return ERR_OK;
 }
 
+enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit)
+{
+    const struct table_endpoint *ep = table_endpoint(b->s->table, t->endpoint);
+    bool done;
+    if (ep && ep->relining) { /* the lines change under it: it begins anew when they stand */
+        t->cursor_number = HELD;
+        t->place = (struct line_place){.line = {0}};
+        t->since = (struct wall){0};
+        t->cursor = (struct id){{0}};
+        return ERR_OK;
+    }
+    if (t->cursor_number == HELD) {
+        enum err e = end_held(b, t, limit, &done);
+        if (e || !done)
+            return e;
+        t->cursor_number = DUE;
+    }
+    return end_due(b, t, limit);
+}
+
 /* ---------------------------------------------------------------- deleted */
 
 static enum err end_dead_row(struct batch *b, uint32_t endpoint, struct span key)
@@ -96,6 +146,21 @@ static enum err end_dead_row(struct batch *b, uint32_t endpoint, struct span key
     return e ? e : delivery_store(b, &d);
 }
 
+/* Ends the first of the lines, or removes its row. ERR_NOT_FOUND: there is none. */
+static enum err end_place(struct batch *b, uint32_t endpoint)
+{
+    struct line_place at = {.line = {0}};
+    struct delivery d;
+    enum err e = order_next(b, endpoint, &at);
+    if (e)
+        return e;
+    e = order_load(b, endpoint, &at, &d);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    e = delivery_move(b, &d, DELIVERY_CANCELED, REASON_ENDPOINT_DELETED, (struct wall){0});
+    return e ? e : delivery_store(b, &d);
+}
+
 /* Cancels everything of an endpoint; *done when nothing is left. */
 static enum err cancel_all(struct batch *b, uint32_t endpoint, unsigned limit, bool *done)
 {
@@ -111,7 +176,9 @@ static enum err cancel_all(struct batch *b, uint32_t endpoint, unsigned limit, b
         }
         if (e == ERR_NOT_FOUND)
             e = batch_first(b, TREE_DEAD, at, at, &key, &value);
-        if (!e)
+        if (e == ERR_NOT_FOUND)
+            e = end_place(b, endpoint);
+        else if (!e)
             e = end_dead_row(b, endpoint, key);
     }
     *done = e == ERR_NOT_FOUND;
@@ -176,8 +243,8 @@ enum err retire_app_step(struct batch *b, struct task *t, unsigned limit)
         bool done;
         e = first_endpoint(b, t->app_number, &endpoint, &row);
         if (e == ERR_NOT_FOUND) {
-            t->finished = true;
-            return ERR_OK;
+            struct treekey consumers = key_id(&t->app);
+            return batch_clear_range(b, TREE_CONSUMER, key_span(&consumers), limit, &t->finished);
         }
         if (e == ERR_CORRUPT) {
             e = ERR_OK; /* its row is gone */

@@ -296,7 +296,8 @@ static enum err step_moves(struct batch *b, struct list *l, unsigned limit)
     return e;
 }
 
-/* One that can go on, of the next few; those looked at go to the end. */
+/* One that can go on, of the next few, and those whose pace is due; those looked at go to the
+ * end. */
 static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, bool *more)
 {
     enum err e = ERR_OK;
@@ -304,10 +305,10 @@ static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, b
         struct node *n = take_first(l);
         append(l, n);
         e = step(b, n, limit);
-        if (n->stepped) {
+        if (n->stepped)
             *more |= !n->next.finished && pace_is_due(&n->next, b->now);
+        if (n->stepped && !n->next.rate)
             break;
-        }
     }
     return e;
 }

@@ -10,6 +10,7 @@
 #include "store/tree.h"
 
 #include "base/log.h"
+#include "store/datafile.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -166,6 +167,8 @@ enum err env_open(struct env *env, const char *dir, int64_t map_size)
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return system_failed("create", dir);
     enum err e = take_lock(env, dir);
+    if (!e)
+        e = datafile_make(dir);
     if (!e)
         e = open_environment(env, dir, map_size);
     if (!e)
@@ -469,10 +472,44 @@ enum err key_due_parse(struct span key, uint32_t *endpoint, struct wall *due, st
     return r.failed || r.at != r.end || how > TRIGGER_MANUAL ? ERR_CORRUPT : ERR_OK;
 }
 
+struct treekey key_line_begin(uint32_t endpoint, const uint8_t line[LINE_BYTES])
+{
+    struct treekey k = key_number(endpoint);
+    add_bytes(&k, line, LINE_BYTES);
+    return k;
+}
+
+struct treekey key_line(uint32_t endpoint, const struct line_place *at)
+{
+    struct treekey k = key_line_begin(endpoint, at->line);
+    add_bytes(&k, at->ticket.b, ID_BYTES);
+    add_bytes(&k, at->message.b, ID_BYTES);
+    return k;
+}
+
+enum err key_line_parse(struct span key, uint32_t *endpoint, struct line_place *at)
+{
+    struct reader r = reader_of(key);
+    *endpoint = read_u32(&r);
+    struct span line = read_span(&r, LINE_BYTES);
+    if (line.len == LINE_BYTES)
+        memcpy(at->line, line.ptr, LINE_BYTES);
+    at->ticket = read_id(&r);
+    at->message = read_id(&r);
+    return r.failed || r.at != r.end ? ERR_CORRUPT : ERR_OK;
+}
+
 struct treekey key_portal(const struct id *app, const uint8_t hash[32])
 {
     struct treekey k = key_id(app);
     add_bytes(&k, (const char *)hash, 32);
+    return k;
+}
+
+struct treekey key_consumer(const struct id *app, const uint8_t name[CONSUMER_NAME])
+{
+    struct treekey k = key_id(app);
+    add_bytes(&k, (const char *)name, CONSUMER_NAME);
     return k;
 }
 
@@ -496,9 +533,9 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
     static const size_t lengths[] = {
         [EXPIRY_MESSAGE] = ID_BYTES,     [EXPIRY_ANSWER] = sizeof((struct idempotency){0}.key),
         [EXPIRY_TASK] = ID_BYTES,        [EXPIRY_STAT] = 4,
-        [EXPIRY_PORTAL] = ID_BYTES + 32,
+        [EXPIRY_PORTAL] = ID_BYTES + 32, [EXPIRY_CONSUMER] = ID_BYTES + CONSUMER_NAME,
     };
-    *kind = k <= EXPIRY_PORTAL ? (enum expiry_kind)k : EXPIRY_MESSAGE;
+    *kind = k < EXPIRY_KINDS ? (enum expiry_kind)k : EXPIRY_MESSAGE;
     *what = read_rest(&r);
-    return r.failed || k > EXPIRY_PORTAL || what->len != lengths[k] ? ERR_CORRUPT : ERR_OK;
+    return r.failed || k >= EXPIRY_KINDS || what->len != lengths[k] ? ERR_CORRUPT : ERR_OK;
 }

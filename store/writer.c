@@ -31,6 +31,7 @@
 #define OUTCOMES_WAIT_US (20 * US_PER_MS)
 #define ROOM_WAIT_US (500 * US_PER_MS) /* until what found no room is tried again */
 #define LOOK_AGAIN_US US_PER_S         /* for a recover's attempts, for room on the disk */
+#define PACE_WAIT_US (10 * US_PER_MS)  /* for a task with a rate, lest one that finds no room spins */
 #define LEAN_BATCHES 8                 /* without background work after one that found no room */
 #define SAMPLE_COMMITS 64              /* between two looks at the map's use */
 
@@ -417,7 +418,7 @@ static struct mono next_wake(const struct writer *w)
     int64_t now = clock_wall().us, us = w->retention_next.us - now;
     int64_t task_us = tasks_due_at(w->batch.tasks).us - now;
     if (task_us < us)
-        us = task_us;
+        us = task_us > PACE_WAIT_US ? task_us : PACE_WAIT_US;
     if ((tasks_waiting(w->batch.tasks) || w->disk_full) && us > LOOK_AGAIN_US)
         us = LOOK_AGAIN_US;
     return mono_add(clock_mono(), us > 0 ? us : 0);
