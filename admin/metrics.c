@@ -55,6 +55,8 @@ static const struct metric metrics[] = {
      IN(STORE, refused_busy), PLAIN},
     {"surehook_store_refused_full_total", "Writes refused because the map or the disk was full.",
      COUNTER, IN(STORE, refused_full), PLAIN},
+    {"surehook_polls_waiting", "Requests that wait for a message.", GAUGE, IN(STORE, watching),
+     PLAIN},
     {"surehook_deliveries_delivered_total", "Deliveries that ended with a 2xx.", COUNTER,
      IN(STORE, delivered), PLAIN},
     {"surehook_deliveries_dead_total", "Deliveries that went to the dead letters.", COUNTER,

@@ -26,6 +26,22 @@ bool params_time(struct request *req, const char *name, struct wall *out)
     return refuse(req, name, "is not a date and time (RFC 3339)");
 }
 
+bool params_integer(struct request *req, const char *name, unsigned min, unsigned max,
+                    unsigned *out)
+{
+    struct span text;
+    unsigned value = 0;
+    if (!request_query(req, name, &text))
+        return true;
+    bool good = text.len > 0 && text.len <= 9;
+    for (size_t i = 0; good && i < text.len; i++) {
+        good = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+        value = value * 10 + (unsigned)(text.ptr[i] - '0');
+    }
+    *out = value;
+    return good && value >= min && value <= max ? true : refuse(req, name, "is not in its range");
+}
+
 bool params_choice(struct request *req, const char *name, const int *allowed, int *out)
 {
     struct span text;

@@ -8,6 +8,8 @@
 /* true or false. */
 bool params_flag(struct request *req, const char *name, bool *out);
 bool params_time(struct request *req, const char *name, struct wall *out);
+bool params_integer(struct request *req, const char *name, unsigned min, unsigned max,
+                    unsigned *out);
 /* An integer among `allowed`, which ends with -1. */
 bool params_choice(struct request *req, const char *name, const int *allowed, int *out);
 /* Parameters of the API that this version does not follow: refused unless they ask for nothing

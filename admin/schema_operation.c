@@ -111,10 +111,10 @@ static const struct schema_field dead_of_app_query[] = {
 static const struct schema_field dead_of_endpoint_query[] = {PAGE_QUERY(message_iterator),
                                                              DEAD_QUERY, FIELD_END};
 
-static const struct schema poll_iterator = {.kind = SCHEMA_TEXT,
-                                            .pattern = "^(" ID_MESSAGE "[0-9A-Z][0-9A-Za-z]{26})?$",
-                                            .example =
-                                                "\"" ID_MESSAGE "2bjkzYgDPCTwDCZ1nQbWSUqqYVy\""};
+static const struct schema poll_iterator = {
+    .kind = SCHEMA_TEXT,
+    .pattern = "^(" ID_MESSAGE "[0-9A-Za][0-9A-Za-z]{26})?$",
+    .example = "\"" ID_MESSAGE "2bjkzYgDPCTwDCZ1nQbWSUqqYVy\""};
 static const struct schema poll_wait = {
     .kind = SCHEMA_INTEGER, .max = POLL_WAIT_MAX_S, .example = "20"};
 #define POLL_QUERY                                                                             \

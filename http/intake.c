@@ -28,9 +28,9 @@
 /* ---------------------------------------------------------------- begin and end */
 
 void intake_init(struct intake *in, struct site *site, struct inbox *inbox,
-                 struct connections *connections)
+                 struct connections *connections, struct waits *waits)
 {
-    *in = (struct intake){.site = site, .inbox = inbox, .connections = connections};
+    *in = (struct intake){.site = site, .inbox = inbox, .connections = connections, .waits = waits};
 }
 
 void intake_free(struct intake *in)
@@ -59,6 +59,7 @@ static struct request *request_new(struct intake *in)
     arena_init(&req->arena, req + 1, REQUEST_BLOCK - sizeof *req, REQUEST_MEMORY_MAX);
     req->site = in->site;
     req->inbox = in->inbox;
+    req->waits = in->waits;
     req->began = in->connections->now;
     return req;
 }
@@ -401,9 +402,9 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     cors_allow(req);
     if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
         pass_bound(req, &frame) && pass_token(req) && read_idempotency_key(req)) {
-        /* It reads over bare line feeds between chunks, too, and those cannot be seen from here: so
-         * nothing behind such a body is taken for a request. */
-        req->close = MHD_IS_LENIENT && frame.chunked;
+        /* 0.9.75 reads over bare line feeds between chunks, too, and those cannot be seen from here:
+         * so nothing behind such a body is taken for a request. */
+        req->close = frame.chunked;
         req->phase = REQUEST_BODY;
         if (frame.length > 0 || frame.chunked)
             connection_allow(c, in->site->settings.body_timeout_us);

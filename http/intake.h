@@ -12,14 +12,15 @@ struct intake {
     struct site *site;
     struct inbox *inbox; /* operations that came back */
     struct connections *connections;
+    struct waits *waits;
     struct request *spare; /* released requests, to be used again */
     unsigned spare_count;
-    unsigned waiting; /* requests whose operation the store has */
+    unsigned waiting; /* requests that are suspended */
     bool closing;     /* every reply ends its connection */
 };
 
 void intake_init(struct intake *in, struct site *site, struct inbox *inbox,
-                 struct connections *connections);
+                 struct connections *connections, struct waits *waits);
 /* Every request must be over. */
 void intake_free(struct intake *in);
 

@@ -1,7 +1,8 @@
 /* libmicrohttpd's internal thread stalls whenever an exact multiple of 128 connections is ready,
  * and its timeouts are of inactivity. So the loop is ours: it waits on libmicrohttpd's epoll
- * descriptor, on the inbox of operations that came back from the store, and on the sockets being
- * closed gently; MHD_run then never blocks.
+ * descriptor, on the inbox of requests that were woken or came back from the store, on the sockets
+ * being closed gently, and on those of suspended requests whose client leaves; MHD_run then never
+ * blocks.
  *
  * Invariant: MHD_run follows every MHD_resume_connection within the same turn, and no connection is
  * suspended when the daemon is stopped. */
@@ -37,6 +38,7 @@ struct loop {
     int listen_fd; /* -1: libmicrohttpd has it, or it is closed */
     struct drain *drain;
     struct connections connections;
+    struct waits waits;
     struct intake intake;
 };
 
@@ -74,9 +76,10 @@ enum err loop_new(struct site *site, int listen_fd, struct loop **out)
     l->inbox = inbox_new();
     l->drain = drain_new();
     connections_init(&l->connections, site, l->drain);
-    intake_init(&l->intake, site, l->inbox, &l->connections);
-    if (l->epoll_fd >= 0 && l->inbox && l->drain && watch(l, inbox_fd(l->inbox)) &&
-        watch(l, drain_fd(l->drain)))
+    bool waits = waits_init(&l->waits);
+    intake_init(&l->intake, site, l->inbox, &l->connections, &l->waits);
+    if (l->epoll_fd >= 0 && l->inbox && l->drain && waits && watch(l, inbox_fd(l->inbox)) &&
+        watch(l, drain_fd(l->drain)) && watch(l, waits_fd(&l->waits)))
         l->daemon = start_daemon(l);
     if (!l->daemon ||
         !watch(l, MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd)) {
@@ -100,6 +103,7 @@ void loop_free(struct loop **loop)
     else if (l->listen_fd >= 0)
         close(l->listen_fd);
     intake_free(&l->intake);
+    waits_free(&l->waits);
     connections_free(&l->connections);
     drain_free(&l->drain);
     if (l->inbox)
@@ -124,6 +128,7 @@ static int time_to_wait(struct loop *l, int64_t stop_at)
     if (MHD_get_timeout(l->daemon, &asked) == MHD_YES && asked < INT32_MAX)
         ms = (int64_t)asked;
     struct mono next = earlier(connections_next(&l->connections), drain_next(l->drain));
+    next = earlier(next, waits_next(&l->waits));
     if (stop_at && stop_at > l->connections.now.us)
         next = earlier(next, (struct mono){stop_at});
     if (ms > 0 && next.us != MONO_NEVER.us) {
@@ -136,10 +141,11 @@ static int time_to_wait(struct loop *l, int64_t stop_at)
 
 static void turn(struct loop *l, int64_t stop_at)
 {
-    struct epoll_event events[3];
-    int n = epoll_wait(l->epoll_fd, events, 3, time_to_wait(l, stop_at));
+    struct epoll_event events[4];
+    int n = epoll_wait(l->epoll_fd, events, 4, time_to_wait(l, stop_at));
     assert(n >= 0 || errno == EINTR);
     l->connections.now = clock_mono();
+    waits_turn(&l->waits, l->connections.now);
     intake_continue(&l->intake);
     MHD_run(l->daemon);
     connections_expire(&l->connections);
@@ -156,6 +162,7 @@ static void begin_stop(struct loop *l)
         close(fd);
     l->listen_fd = -1;
     connections_shut(&l->connections, false);
+    waits_close(&l->waits);
 }
 
 static void *run(void *cls)

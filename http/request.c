@@ -2,7 +2,8 @@
  *
  * Invariants: exactly one reply; a reply changes only memory of the request, libmicrohttpd gets it
  * when the handler has returned; after request_submit succeeded nothing of the request is touched
- * until its operation came back. */
+ * until its operation came back; one that waits otherwise is touched by its thread alone, but for
+ * what request_wake says. */
 #include "http/request_state.h"
 
 #include "base/hash.h"
@@ -12,7 +13,7 @@
 #include <microhttpd.h>
 
 #define AUTOMATIC_KEY_US (10 * 60 * US_PER_S)
-#define EXPLICIT_KEY_US (12 * 3600 * US_PER_S)
+#define EXPLICIT_KEY_US (IDEMPOTENCY_KEPT_S * US_PER_S)
 
 /* ---------------------------------------------------------------- reading */
 
@@ -74,6 +75,28 @@ bool request_header(const struct request *req, const char *name, struct span *va
         return false;
     *value = span_text(text);
     return true;
+}
+
+struct header_visit {
+    void (*each)(void *context, struct span name, struct span value);
+    void *context;
+};
+
+static enum MHD_Result visit_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                    size_t name_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    const struct header_visit *visit = cls;
+    visit->each(visit->context, span_of(name, name_len), span_of(value, value_len));
+    return MHD_YES;
+}
+
+void request_each_header(const struct request *req,
+                         void (*each)(void *context, struct span name, struct span value),
+                         void *context)
+{
+    struct header_visit visit = {each, context};
+    MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, visit_header, &visit);
 }
 
 struct span request_body(const struct request *req)
@@ -283,10 +306,31 @@ void request_continue(struct request *req)
 {
     assert(req->phase == REQUEST_WAITING);
     struct store_op *op = req->op;
+    if (req->wait.request)
+        waits_end(req->waits, req);
     req->op = NULL;
     req->phase = REQUEST_HANDLING;
     req->then(req, op);
     assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_WAITING);
+}
+
+bool request_wait(struct request *req, struct mono until, struct store_op *op,
+                  void (*then)(struct request *req, struct store_op *op))
+{
+    assert(req->phase == REQUEST_HANDLING);
+    int fd = MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (!waits_begin(req->waits, req, fd, until))
+        return false;
+    req->op = op;
+    req->then = then;
+    req->phase = REQUEST_WAITING;
+    return true;
+}
+
+void request_wake(struct request *req)
+{
+    if (!atomic_exchange(&req->wait.woken, true))
+        inbox_put(req->inbox, &req->item);
 }
 
 bool request_replayed(struct request *req, struct store_op *op)

@@ -69,6 +69,11 @@ bool request_query_item(const struct request *req, const char *name, unsigned i,
                         struct span *value);
 /* Header, first value; false when absent. */
 bool request_header(const struct request *req, const char *name, struct span *value);
+/* Hands every header to `each`, in their order. At most HEADERS_MAX; they live as long as the
+ * request. */
+void request_each_header(const struct request *req,
+                         void (*each)(void *context, struct span name, struct span value),
+                         void *context);
 struct span request_body(const struct request *req);
 /* Takes the body's malloc'ed memory over (messages keep it as their block). NULL when empty. */
 char *request_take_body(struct request *req, size_t *len);
@@ -108,6 +113,18 @@ void request_reply_header(struct request *req, const char *name, const char *val
 void request_submit(struct request *req, struct store_op *op,
                     void (*then)(struct request *req, struct store_op *op),
                     void (*drop)(struct request *req, struct store_op *op));
+/* ---- waiting for something else ---- */
+
+/* Suspends the request until request_wake or this moment, or until the client leaves or the server
+ * stops; then `then` runs on the HTTP thread. It gets `op`, which is not submitted and stays the
+ * caller's (may be NULL). False, and nothing was done: the client has left, the server stops, or
+ * there is no memory: reply now. */
+bool request_wait(struct request *req, struct mono until, struct store_op *op,
+                  void (*then)(struct request *req, struct store_op *op)) MUST_CHECK;
+/* Any thread, between request_wait and the reply: the caller sees to it that it comes no later. In
+ * the same wait only the first call has an effect. */
+void request_wake(struct request *req);
+
 /* If the op was answered from its idempotency record, replies with that and returns true. */
 bool request_replayed(struct request *req, struct store_op *op);
 

@@ -4,14 +4,15 @@
  *                   HANDLING -> WAITING -> HANDLING (after the commit) -> …
  *   HEAD, BODY -> ANSWERED: refused by the guard, the router, the token or a bound
  *
- * A request belongs to one HTTP thread. While it waits, its operation belongs to the store; `item`
- * brings it back through the thread's inbox. */
+ * A request belongs to one HTTP thread. While it waits for its operation, that belongs to the store;
+ * `item` brings it back through the thread's inbox. */
 #ifndef HTTP_REQUEST_STATE_H
 #define HTTP_REQUEST_STATE_H
 
 #include "http/query.h"
 #include "http/request.h"
 #include "http/site.h"
+#include "http/wait.h"
 
 #define REPLY_HEADERS_MAX 8
 
@@ -19,7 +20,7 @@ enum request_phase {
     REQUEST_HEAD,     /* the head is arriving */
     REQUEST_BODY,     /* the head was accepted, the body is arriving */
     REQUEST_HANDLING, /* a handler runs */
-    REQUEST_WAITING,  /* suspended: the store has its operation */
+    REQUEST_WAITING,  /* suspended: the store has its operation, or it waits to be woken */
     REQUEST_ANSWERED, /* the reply is complete, not yet handed to libmicrohttpd */
     REQUEST_SENDING,
 };
@@ -29,6 +30,7 @@ struct request {
     enum request_phase phase;
     struct site *site;
     struct inbox *inbox; /* of its HTTP thread */
+    struct waits *waits; /* likewise */
     struct MHD_Connection *mhd;
     struct arena arena;
     struct mono began;
@@ -66,6 +68,7 @@ struct request {
     /* waiting */
     struct store_op *op;
     void (*then)(struct request *req, struct store_op *op);
+    struct wait wait;
 
     struct query query; /* last: what stands before it is cleared for every request */
 };

@@ -1,4 +1,4 @@
-/* Applications, endpoints, event types and keys against the trees that lead to them. */
+/* Applications, endpoints, event types, keys and consumers against the trees that lead to them. */
 #include "store/check.h"
 
 /* Calls `row` for every row of a tree. */
@@ -99,8 +99,8 @@ static enum err leads_to_endpoint(struct check *c, enum tree tree, const struct 
     return e;
 }
 
-/* The endpoints of a deleted application are removed by its task. */
-static enum err is_being_deleted(struct check *c, uint32_t app_number, bool *yes)
+/* The endpoints and consumers of a deleted application are removed by its task. */
+static enum err is_being_deleted(struct check *c, const struct id *app, bool *yes)
 {
     struct check_walk w;
     *yes = false;
@@ -108,7 +108,7 @@ static enum err is_being_deleted(struct check *c, uint32_t app_number, bool *yes
     while (!e && w.more && !*yes) {
         struct task task;
         *yes = !record_task_decode(w.value, &task) && task.kind == TASK_APP_DELETED &&
-               task.app_number == app_number;
+               id_cmp(&task.app, app) == 0;
         e = check_next(&w);
     }
     check_close(&w);
@@ -123,7 +123,7 @@ static enum err endpoint_has_app(struct check *c, const struct endpoint *ep)
     if (e != ERR_NOT_FOUND)
         return e;
     bool deleting;
-    e = is_being_deleted(c, ep->app_number, &deleting);
+    e = is_being_deleted(c, &ep->app, &deleting);
     if (!e && !deleting)
         check_say(c, "%s has no application", check_id(&ep->id, ID_ENDPOINT).text);
     return e;
@@ -209,6 +209,27 @@ static enum err key_row(struct check *c, struct span key, struct span value)
     return ERR_OK;
 }
 
+/* ---------------------------------------------------------------- consumers */
+
+static enum err consumer_row(struct check *c, struct span key, struct span value)
+{
+    struct consumer consumer;
+    struct id app = check_prefix(key);
+    struct treekey at = key_id(&app);
+    struct span unused;
+    c->consumers++;
+    if (key.len != ID_BYTES + CONSUMER_NAME || record_consumer_decode(value, &consumer))
+        check_say(c, "a consumer of %s does not decode", check_id(&app, ID_APP).text);
+    enum err e = snapshot_get(c->r, TREE_APP, &at, &unused);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    bool deleting;
+    e = is_being_deleted(c, &app, &deleting);
+    if (!e && !deleting)
+        check_say(c, "a consumer of %s has no application", check_id(&app, ID_APP).text);
+    return e;
+}
+
 enum err check_entities(struct check *c)
 {
     static const struct {
@@ -224,6 +245,7 @@ enum err check_entities(struct check *c)
         {TREE_ENDPOINT_APP, endpoint_reference_row},
         {TREE_EVENT_TYPE, event_type_row},
         {TREE_KEY, key_row},
+        {TREE_CONSUMER, consumer_row},
     };
     enum err e = ERR_OK;
     for (size_t i = 0; i < sizeof trees / sizeof trees[0] && !e; i++)

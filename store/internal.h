@@ -11,6 +11,7 @@
 
 struct writer;    /* store/writer.h */
 struct snapshots; /* store/snapshot.h */
+struct watches;   /* store/watches.h */
 
 struct store {
     struct store_settings settings; /* dir is a copy, main_secret is NULL: the vault has it */
@@ -21,6 +22,7 @@ struct store {
     struct index *index; /* as store/index.h says: the writer's part and the readers' part */
     struct table *table; /* as store/table.h says */
     struct snapshots *snapshots; /* idle read snapshots; any thread */
+    struct watches *watches;     /* who waits for messages; any thread */
     struct store_stats stats;    /* relaxed atomics: the writer adds, anyone reads */
     struct writer *writer;       /* the thread and its inbox, from store_open to store_close */
 };

@@ -48,6 +48,13 @@ enum err read_message(struct store_read *r, const struct id *id, bool content, s
     return snapshot_decoded(r, "message", &key, e);
 }
 
+static bool takes(const struct endpoint *ep, const struct message *m)
+{
+    const struct match_rule rule = {ep->filter_count, ep->filters, ep->channel_count, ep->channels};
+    const struct match_subject subject = {m->event_type, m->channel_count, m->channels};
+    return m->only_endpoint ? m->only_endpoint == ep->number : match(&rule, &subject);
+}
+
 static bool has(const struct span *items, unsigned count, struct span wanted)
 {
     for (unsigned i = 0; i < count; i++)
@@ -58,6 +65,8 @@ static bool has(const struct span *items, unsigned count, struct span wanted)
 
 bool read_message_matches(const struct message *m, const struct message_filter *f)
 {
+    if (f->endpoint && !takes(f->endpoint, m))
+        return false;
     if (f->event_type_count > 0 && !has(f->event_types, f->event_type_count, m->event_type))
         return false;
     if (f->channel.len > 0 && !has(m->channels, m->channel_count, f->channel))
@@ -68,7 +77,7 @@ bool read_message_matches(const struct message *m, const struct message_filter *
 enum err read_message_filter(struct store_read *r, const struct id *id,
                              const struct message_filter *f)
 {
-    if (f->event_type_count == 0 && f->channel.len == 0 && f->tag.len == 0)
+    if (f->event_type_count == 0 && f->channel.len == 0 && f->tag.len == 0 && !f->endpoint)
         return ERR_OK;
     struct message *m;
     enum err e = read_message(r, id, false, &m);

@@ -5,6 +5,7 @@
 #include "store/store.h"
 
 #include "store/snapshot.h"
+#include "store/watches.h"
 #include "store/writer.h"
 
 #include "base/log.h"
@@ -148,6 +149,8 @@ enum err store_open(const struct store_settings *settings, struct store **out)
     if (!e)
         e = out_of_memory(s->snapshots = snapshots_new());
     if (!e)
+        e = out_of_memory(s->watches = watches_new());
+    if (!e)
         e = env_open(&s->env, settings->dir, settings->map_size);
     if (!e)
         e = load(s);
@@ -164,6 +167,7 @@ void store_close(struct store **store)
     store_stop(s);
     writer_free(&s->writer);
     snapshots_free(&s->snapshots);
+    watches_free(&s->watches);
     index_close(&s->index);
     table_free(&s->table);
     env_close(&s->env);

@@ -313,6 +313,24 @@ static void a_portal_token_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_portal);
 }
 
+static enum err decode_consumer(struct span in)
+{
+    struct consumer c;
+    return record_consumer_decode(in, &c);
+}
+
+static void a_consumer_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct consumer in = {.position = golden_id(3), .used = {7}}, out;
+    record_consumer_encode(&in, &encoded);
+    golden_same("consumer", &encoded);
+    assert_int_equal(record_consumer_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out.position, &in.position, ID_BYTES);
+    assert_int_equal(out.used.us, in.used.us);
+    golden_mutations(&encoded, decode_consumer);
+}
+
 int main(void)
 {
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -325,6 +343,7 @@ int main(void)
         RECORD_TEST(an_event_type_is_written_as_its_golden_file_says),
         RECORD_TEST(a_key_is_written_as_its_golden_file_says),
         RECORD_TEST(a_portal_token_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_consumer_is_written_as_its_golden_file_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
