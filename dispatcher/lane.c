@@ -82,10 +82,12 @@ static void give_message(struct lane *lane, struct claim *c, struct budget *hot_
 }
 
 static bool take_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
-                         struct handoff *h)
+                         struct handoff *h, struct wall now)
 {
-    /* The whole block is what the reference keeps in memory. */
-    int64_t bytes = (int64_t)(h->message->block_len + sizeof *h->message);
+    /* What waits for a token waits without its body: slow rates must not take the memory of those
+     * who have none. The whole block is what the reference keeps. */
+    bool with_message = lane->token_at.us <= now.us;
+    int64_t bytes = with_message ? (int64_t)(h->message->block_len + sizeof *h->message) : 0;
     struct claim *c = NULL;
     if (lane->ready >= READY_MAX || lane->hot_bytes + bytes > LANE_HOT_BYTES_MAX ||
         !budget_take(hot_bytes, bytes))
@@ -96,10 +98,12 @@ static bool take_handoff(struct lane *lane, struct held *held, struct budget *ho
     }
     c->trigger = TRIGGER_SCHEDULED;
     c->due = h->due;
-    c->message = h->message;
-    c->hot_bytes = bytes;
-    lane->hot_bytes += bytes;
-    h->message = NULL;
+    if (with_message) {
+        c->message = h->message;
+        c->hot_bytes = bytes;
+        lane->hot_bytes += bytes;
+        h->message = NULL;
+    }
     push(lane, c);
     return true;
 }
@@ -111,7 +115,7 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
     if (handoff->txn > lane->page_txn) {
         bool hot = lane->next_due.us > now.us && !lane->asleep;
         if (hot && handoff->due.us <= now.us)
-            taken = take_handoff(lane, held, hot_bytes, handoff);
+            taken = take_handoff(lane, held, hot_bytes, handoff, now);
         if (!taken)
             fall(lane, handoff->due);
     }

@@ -17,7 +17,7 @@
  * next_due) and a page is read once the ready list has room. Each event keeps the invariants like
  * this:
  *
- *   hand-off, hot, room        taken; held
+ *   hand-off, hot, room        taken; held; its message, too, unless it must wait for a token
  *   hand-off, hot, no room     (in the list or for its bytes) dropped; next_due falls to its due
  *                              time: the lane turns cold
  *   hand-off, cold             dropped
@@ -29,7 +29,7 @@
  *   something became due       next_due falls to it, unless the last page saw it
  *   outcome durable            released; next_due falls to the retry and to `again`
  *   released without outcome   next_due falls to the claim's own due time and to `again`
- *   endpoint changed           the lane wakes; what is ready stays: its destination and rates are new
+ *   endpoint changed           the lane wakes; what is ready stays: destination and rates are new
  *   endpoint disabled          the ready list is released without outcome; the lane sleeps until
  *                              the endpoint changes or something becomes due
  *

@@ -151,7 +151,7 @@ static void send_to_sleep(struct lanes *l, struct lane *lane)
     counter_sub(&l->shared->stats.ready, ready - lane->ready);
 }
 
-/* The rates of the endpoint in `d` and of its application. */
+/* The rates of the endpoint and of its application. */
 static enum err load_rates(struct lanes *l, struct lane *lane, const struct endpoint *endpoint)
 {
     struct throttle *throttle = NULL;

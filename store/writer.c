@@ -19,6 +19,7 @@
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/queue.h"
+#include "store/room.h"
 #include "store/task.h"
 #include "store/watches.h"
 
@@ -31,9 +32,10 @@
 #define OUTCOMES_WAIT_US (20 * US_PER_MS)
 #define ROOM_WAIT_US (500 * US_PER_MS) /* until what found no room is tried again */
 #define LOOK_AGAIN_US US_PER_S         /* for a recover's attempts, for room on the disk */
-#define PACE_WAIT_US (10 * US_PER_MS)  /* for a task with a rate, lest one that finds no room spins */
-#define LEAN_BATCHES 8                 /* without background work after one that found no room */
-#define SAMPLE_COMMITS 64              /* between two looks at the map's use */
+#define PACE_WAIT_US \
+    (10 * US_PER_MS)      /* for a task with a rate, lest one that finds no room spins */
+#define LEAN_BATCHES 8    /* without background work after one that found no room */
+#define MESSAGE_BYTES 512 /* that an event takes beside its payload */
 
 struct writer {
     struct store *s;
@@ -44,7 +46,7 @@ struct writer {
     /* any thread */
     atomic_bool open; /* taking operations: between start and stop */
     atomic_bool failed;
-    atomic_bool full;      /* above FULL_PERCENT of the map, or the disk has no more */
+    atomic_bool full;      /* the map or the disk has no room for ingest */
     atomic_size_t waiting; /* submitted and not completed */
 
     /* the writer thread alone */
@@ -53,16 +55,14 @@ struct writer {
     struct queue queue;   /* taken from the inbox, not applied */
     struct queue applied; /* in the batch */
     struct wall retention_next;
-    bool more;     /* work is left that needs no waiting for */
-    bool held;     /* what must be done found no room: wait before the next try */
-    unsigned lean; /* batches to go without background work that takes room */
-    bool bare;     /* without any: it was what found no room in a lean batch, or may have been */
-    bool map_full, disk_full; /* as of the last look */
-    unsigned until_sample;
+    bool more;      /* work is left that needs no waiting for */
+    bool held;      /* what must be done found no room: wait before the next try */
+    unsigned lean;  /* batches to go without background work that takes room */
+    bool bare;      /* without any: it was what found no room in a lean batch, or may have been */
+    unsigned most;  /* operations in a batch: fewer after one that found no room */
+    bool disk_full; /* as of the last look */
+    struct room room;
 };
-
-#define FULL_PERCENT 90
-#define LOOK_PERCENT 80 /* below, the free list is not worth a walk */
 
 /* ---------------------------------------------------------------- completion */
 
@@ -237,14 +237,35 @@ static unsigned entries_of(const struct batch *b, const struct store_op *op)
                                     : 2 + operational_entries(b);
 }
 
+static uint64_t bytes_of(const struct ingest_op *op)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < op->count; i++)
+        bytes += op->items[i].message->payload.len + MESSAGE_BYTES;
+    return bytes;
+}
+
+/* Whether the map and the disk have room for it; counts it when they have. */
+static bool takes(struct writer *w, const struct store_op *op)
+{
+    if (op->kind != STORE_INGEST)
+        return true;
+    uint64_t bytes = bytes_of((const struct ingest_op *)op);
+    if (w->disk_full || !room_fits(&w->room, bytes))
+        return false;
+    w->room.taken += bytes;
+    return true;
+}
+
 static enum err apply_queue(struct writer *w, struct queue *refused)
 {
     struct batch *b = &w->batch;
-    while (w->queue.first && b->rows < COMMIT_ROWS_MAX && !b->change.apply) {
+    while (w->queue.first && b->rows < COMMIT_ROWS_MAX && w->applied.count < w->most &&
+           !b->change.apply) {
         struct store_op *op = w->queue.first;
         if (tasks_fan_out(b->tasks) && waits_for_fan_outs(b, op))
             break;
-        if (w->disk_full && op->kind == STORE_INGEST) {
+        if (!takes(w, op)) {
             refuse(refused, queue_pop(&w->queue), ERR_FULL);
             continue;
         }
@@ -303,6 +324,11 @@ static void give_way(struct writer *w, enum err e)
         had_ingest |= op->kind == STORE_INGEST;
     bool all_give_way = !had_ingest && was_lean, idle = !w->applied.count;
     bool stopping = !atomic_load(&w->open);
+    if (was_lean && w->applied.count > 1)
+        w->most = w->applied.count / 2; /* fewer pages change at once */
+    /* What is behind would wait for as long as this finds no room. */
+    for (struct store_op *op; all_give_way && (op = queue_pop(&w->queue));)
+        queue_push(&w->applied, op);
     for (struct store_op *op; (op = queue_pop(&w->applied));) {
         bool stays = op->kind == STORE_OUTCOME ? !(stopping && all_give_way)
                                                : op->kind != STORE_INGEST && !all_give_way;
@@ -324,16 +350,12 @@ static void give_way(struct writer *w, enum err e)
 
 static void sample_map(struct writer *w)
 {
-    uint64_t size = (uint64_t)w->s->settings.map_size, used;
-    if (w->until_sample > 0 && !w->map_full) {
-        w->until_sample--;
-        return;
-    }
-    w->until_sample = SAMPLE_COMMITS;
-    if (env_used(&w->s->env, size / 100 * LOOK_PERCENT, &used))
-        return; /* logged; the next one may succeed */
+    uint64_t used;
+    w->room.commits++;
+    if (!room_due(&w->room) || env_used(&w->s->env, room_look(&w->room), &used))
+        return; /* an error is logged; the next one may succeed */
     atomic_store(&w->s->stats.map_used.n, used);
-    w->map_full = used > size / 100 * FULL_PERCENT;
+    room_measured(&w->room, used);
 }
 
 /* Ingest ends while there is still room for the outcomes of what was accepted. */
@@ -342,7 +364,7 @@ static void look_at_room(struct writer *w)
     bool had_disk = !w->disk_full;
     sample_map(w);
     w->disk_full = env_reserve(&w->s->env) == ERR_FULL;
-    atomic_store(&w->full, w->map_full || w->disk_full);
+    atomic_store(&w->full, room_full(&w->room) || w->disk_full);
     if (had_disk == w->disk_full)
         log_warn(w->disk_full ? "the disk is full: no more is accepted" : "the disk has room again",
                  LOG_END);
@@ -365,6 +387,7 @@ static void turn(struct writer *w)
     else
         batch_abort(b);
     if (!e) {
+        w->most = w->most < COMMIT_ROWS_MAX / 2 ? 2 * w->most : COMMIT_ROWS_MAX;
         w->bare = false;
         complete_batch(w);
         look_at_room(w);
@@ -417,8 +440,10 @@ static struct mono next_wake(const struct writer *w)
 {
     int64_t now = clock_wall().us, us = w->retention_next.us - now;
     int64_t task_us = tasks_due_at(w->batch.tasks).us - now;
+    if (task_us < PACE_WAIT_US)
+        task_us = PACE_WAIT_US;
     if (task_us < us)
-        us = task_us > PACE_WAIT_US ? task_us : PACE_WAIT_US;
+        us = task_us;
     if ((tasks_waiting(w->batch.tasks) || w->disk_full) && us > LOOK_AGAIN_US)
         us = LOOK_AGAIN_US;
     return mono_add(clock_mono(), us > 0 ? us : 0);
@@ -493,7 +518,9 @@ enum err writer_start(struct writer *w, const struct store_listener *listener)
     w->batch.want_handoffs = listener->delivery != NULL;
     w->more = true; /* tasks and index work that a stop left behind */
     w->retention_next = (struct wall){0};
-    w->until_sample = 0;
+    w->most = COMMIT_ROWS_MAX;
+    w->room = room_of((uint64_t)w->s->settings.map_size);
+    sample_map(w);
     atomic_store(&w->open, true);
     if (pthread_create(&w->thread, NULL, run, w)) {
         atomic_store(&w->open, false);

@@ -1,94 +1,8 @@
 /* The protocol of hot and cold, example by example, and then against a model: a due index in an
  * array, a log of mail that lags behind it, and random interleavings. */
-#include "dispatcher/lane.h"
+#include "lane_fixture.h"
 
 #include "base/rand.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
-#define ENDPOINT 7
-
-struct fixture {
-    struct held *held;
-    struct budget bytes;
-    struct lane *lane;
-};
-
-static struct wall at(int64_t us)
-{
-    return (struct wall){us};
-}
-
-static struct id id_of(uint32_t n)
-{
-    struct id id = {{0}};
-    for (int i = 0; i < 4; i++)
-        id.b[19 - i] = (uint8_t)(n >> (8 * i));
-    return id;
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    f->held = held_new();
-    f->bytes.max = 1 << 20;
-    f->lane = lane_new(ENDPOINT, 8, WALL_NEVER, 10);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    for (struct claim *c; (c = lane_pop(f->lane));)
-        lane_abandon(f->lane, f->held, c, &f->bytes);
-    assert_int_equal(f->bytes.used, 0);
-    lane_free(&f->lane);
-    held_free(&f->held);
-    free(f);
-    return 0;
-}
-
-/* With a body of this size. */
-static bool hand_bytes(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64_t now,
-                       size_t bytes)
-{
-    struct handoff *h = calloc(1, sizeof *h);
-    h->txn = txn;
-    h->endpoint = ENDPOINT;
-    h->due = at(due);
-    h->message = message_new();
-    h->message->id = id_of(n);
-    h->message->block_len = bytes;
-    return lane_handoff(f->lane, f->held, &f->bytes, h, at(now));
-}
-
-static bool hand(struct fixture *f, uint32_t n, int64_t due, uint64_t txn, int64_t now)
-{
-    return hand_bytes(f, n, due, txn, now, 0);
-}
-
-static struct due_row row(uint32_t n, int64_t due)
-{
-    return (struct due_row){.due = at(due), .message = id_of(n), .trigger = TRIGGER_SCHEDULED};
-}
-
-static struct claim *start(struct fixture *f)
-{
-    struct claim *c = lane_pop(f->lane);
-    assert_non_null(c);
-    lane_start(f->lane, c);
-    return c;
-}
-
-static void end(struct fixture *f, struct claim *c, struct wall retry_at)
-{
-    lane_settle(f->lane, c, &f->bytes);
-    lane_settled(f->lane, f->held, c, retry_at);
-}
 
 static void a_handoff_joins_a_hot_lane(void **state)
 {
@@ -225,108 +139,6 @@ static void outcomes_that_wait_for_the_disk_hold_the_lane_back(void **state)
     for (uint32_t n = 0; n < LANE_SETTLING_MAX; n++)
         lane_settled(f->lane, f->held, settling[n], WALL_NEVER);
     assert_true(lane_can_go(f->lane, at(101)));
-}
-
-/* ---------------------------------------------------------------- rates */
-
-static struct mono mono_at(int64_t us)
-{
-    return (struct mono){us};
-}
-
-static bool has_token(struct fixture *f, int64_t now)
-{
-    return lane_has_token(f->lane, at(now), mono_at(now));
-}
-
-static void begin_attempt(struct fixture *f, int64_t now)
-{
-    assert_true(has_token(f, now));
-    struct claim *c = start(f);
-    lane_take_token(f->lane, mono_at(now));
-    end(f, c, WALL_NEVER);
-}
-
-static void a_lane_without_a_token_sleeps_until_the_next(void **state)
-{
-    struct fixture *f = *state;
-    lane_set_rates(f->lane, 10, NULL, mono_at(1000));
-    assert_true(hand(f, 1, 1000, 11, 1000));
-    assert_true(hand(f, 2, 1000, 12, 1000));
-    begin_attempt(f, 1000);
-    assert_false(has_token(f, 1000));
-    assert_false(lane_can_go(f->lane, at(1000)));
-    assert_int_equal(lane_wake_at(f->lane).us, 101000);
-    assert_true(lane_can_go(f->lane, at(101000)));
-    begin_attempt(f, 101000);
-}
-
-static void asking_for_a_token_takes_none(void **state)
-{
-    struct fixture *f = *state;
-    lane_set_rates(f->lane, 1, NULL, mono_at(1000));
-    assert_true(hand(f, 1, 1000, 11, 1000));
-    for (int i = 0; i < 5; i++)
-        assert_true(has_token(f, 1000));
-    struct claim *c = lane_pop(f->lane); /* refused without an attempt */
-    lane_abandon(f->lane, f->held, c, &f->bytes);
-    assert_true(has_token(f, 1000));
-}
-
-static void pages_are_read_while_the_lane_waits_for_a_token(void **state)
-{
-    struct fixture *f = *state;
-    lane_set_rates(f->lane, 1, NULL, mono_at(1000));
-    assert_true(hand(f, 1, 1000, 11, 1000));
-    assert_true(hand(f, 2, 1000, 12, 1000));
-    begin_attempt(f, 1000);
-    assert_false(has_token(f, 1000));
-    lane_due(f->lane, at(5000), 13);
-    assert_int_equal(lane_wake_at(f->lane).us, 5000);
-    assert_true(lane_can_go(f->lane, at(5000)));
-    struct due_row rows[] = {row(3, 5000)};
-    lane_page(f->lane, f->held, rows, 1, WALL_NEVER, 13, at(5000));
-    assert_false(lane_can_go(f->lane, at(5000)));
-    assert_int_equal(lane_wake_at(f->lane).us, 1001000);
-}
-
-static void a_wait_for_a_token_outlasts_no_change_and_no_clock(void **state)
-{
-    struct fixture *f = *state;
-    lane_set_rates(f->lane, 1, NULL, mono_at(1000));
-    assert_true(hand(f, 1, 1000, 11, 1000));
-    assert_true(hand(f, 2, 1000, 12, 1000));
-    begin_attempt(f, 1000);
-    assert_false(has_token(f, 1000));
-    lane_clock_moved(f->lane, -500);
-    assert_int_equal(lane_wake_at(f->lane).us, 1000500);
-    lane_changed(f->lane);
-    assert_false(f->lane->rated);
-    f->lane->changed = false;
-    assert_true(lane_can_go(f->lane, at(1000)));
-    lane_set_rates(f->lane, 1000, NULL, mono_at(1000));
-    assert_false(has_token(f, 1000));
-    assert_int_equal(lane_wake_at(f->lane).us, 2000);
-}
-
-static void the_endpoint_s_rate_is_asked_before_the_application_s(void **state)
-{
-    struct fixture *f = *state;
-    struct throttles all;
-    assert_true(throttles_init(&all));
-    struct throttle *throttle = throttle_get(&all, 1, 100, 1, mono_at(1000));
-    lane_set_rates(f->lane, 1, throttle, mono_at(1000));
-    for (uint32_t n = 0; n < 3; n++)
-        assert_true(hand(f, n, 1000, 11 + n, 1000));
-    begin_attempt(f, 1000);
-    assert_false(f->lane->reservation.held);
-    assert_false(has_token(f, 1000));
-    assert_false(f->lane->reservation.held);
-    assert_true(has_token(f, 1001000));
-    assert_true(f->lane->reservation.held);
-    lane_set_rates(f->lane, 0, NULL, mono_at(1001000));
-    assert_true(has_token(f, 1001000));
-    throttles_clear(&all);
 }
 
 /* ---------------------------------------------------------------- the model */
@@ -588,7 +400,6 @@ static void nothing_is_lost_and_nothing_is_sent_twice(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_handoff_joins_a_hot_lane),
         TEST(a_handoff_not_newer_than_the_last_page_is_dropped),
@@ -600,11 +411,6 @@ int main(void)
         TEST(a_disabled_endpoint_sleeps_until_it_changes),
         TEST(a_resting_lane_waits_with_everything),
         TEST(outcomes_that_wait_for_the_disk_hold_the_lane_back),
-        TEST(a_lane_without_a_token_sleeps_until_the_next),
-        TEST(asking_for_a_token_takes_none),
-        TEST(pages_are_read_while_the_lane_waits_for_a_token),
-        TEST(a_wait_for_a_token_outlasts_no_change_and_no_clock),
-        TEST(the_endpoint_s_rate_is_asked_before_the_application_s),
         cmocka_unit_test(nothing_is_lost_and_nothing_is_sent_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,24 @@ static void it_holds_no_other_task_of_its_application_back(void **state)
     rig_close(&r);
 }
 
+static void many_go_side_by_side(void **state)
+{
+    (void)state;
+    enum { TASKS = 20 };
+    struct id tasks[TASKS];
+    uint64_t done = 0;
+    begin();
+    for (unsigned i = 0; i < TASKS; i++)
+        tasks[i] = replay(e.number);
+    pass(2); /* in a tenth of the time that one of them takes */
+    for (unsigned i = 0; i < TASKS; i++) {
+        assert_true(task_of(&tasks[i]).done > 0);
+        done += task_of(&tasks[i]).done;
+    }
+    assert_int_equal(done, LETTERS);
+    rig_close(&r);
+}
+
 static void disabling_the_endpoint_leaves_it_the_letters_that_remain(void **state)
 {
     (void)state;
@@ -200,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_replay_releases_at_its_rate_and_says_how_far_it_is),
         cmocka_unit_test(it_goes_on_at_its_rate_after_a_restart),
         cmocka_unit_test(it_holds_no_other_task_of_its_application_back),
+        cmocka_unit_test(many_go_side_by_side),
         cmocka_unit_test(disabling_the_endpoint_leaves_it_the_letters_that_remain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
