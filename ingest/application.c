@@ -23,18 +23,6 @@ static enum err read_uid(struct reading *r, struct json_value v, struct app *out
     return e;
 }
 
-/* Whether a member of this name stands before it: maps are small, so each is compared. */
-static bool is_repeated(struct json_value object, struct span name)
-{
-    struct json_walk w = json_walk(object);
-    struct json_value item;
-    struct span other;
-    while (json_next(&w, &other, &item) && other.ptr < name.ptr)
-        if (span_eq(other, name))
-            return true;
-    return false;
-}
-
 /* A text that can be read back: the map is kept as it stands. */
 static enum err check_text(struct reading *r, struct json_value v)
 {
@@ -58,7 +46,7 @@ static enum err read_metadata(struct reading *r, struct json_value v, struct app
     struct span name;
     enum err e = ERR_OK;
     while (!e && json_next(&w, &name, &item))
-        e = w.name_escaped || is_repeated(v, name)
+        e = w.name_escaped || reading_is_repeated(v, name, span_eq)
                 ? reading_refuse(r, FIELD ".metadata",
                                  "names must differ and must not have escapes")
                 : check_text(r, item);

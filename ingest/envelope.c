@@ -191,8 +191,9 @@ static enum err read_headers(struct reading *r, struct json_value v)
     struct span name;
     enum err e = ERR_OK;
     while (!e && json_next(&w, &name, &item))
-        e = w.name_escaped ? reading_refuse(r, HEADERS_FIELD, "names must not have escapes")
-                           : read_header(r, name, item);
+        e = w.name_escaped || reading_is_repeated(v, name, span_eq_nocase)
+                ? reading_refuse(r, HEADERS_FIELD, "names must differ and must not have escapes")
+                : read_header(r, name, item);
     r->m->headers = v.raw;
     return e;
 }

@@ -59,3 +59,15 @@ bool reading_is_name(struct span s, size_t max, const char *marks)
     }
     return s.len >= 1 && s.len <= max;
 }
+
+bool reading_is_repeated(struct json_value object, struct span name,
+                         bool (*same)(struct span, struct span))
+{
+    struct json_walk w = json_walk(object);
+    struct json_value item;
+    struct span other;
+    while (json_next(&w, &other, &item) && other.ptr < name.ptr)
+        if (same(other, name))
+            return true;
+    return false;
+}

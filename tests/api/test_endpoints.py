@@ -249,7 +249,7 @@ def test_disabled_means_no_new_deliveries(service, endpoints, app, receiver):
 
 
 def test_deleting_cancels_what_is_not_delivered(start, receiver):
-    service = start(retry_schedule="1s")
+    service = start(retry_schedule="1s", retry_jitter="0")
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)
     service.subscribe(app, receiver, "/other")

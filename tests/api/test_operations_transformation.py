@@ -82,6 +82,7 @@ def test_a_raw_payload_is_sent_as_it_is(service, app, receiver):
         ({"headers": {"host": "x"}}, "transformationsParams.headers"),
         ({"headers": {"webhook-id": "x"}}, "transformationsParams.headers"),
         ({"headers": {"x-a": 1}}, "transformationsParams.headers"),
+        ({"headers": {"x-a": "1", "X-A": "2"}}, "transformationsParams.headers"),
         ({"headers": {"x-a": "a\r\nb: c"}}, "transformationsParams.headers"),
         ({"headers": {"x-a": "y" * 5000}}, "transformationsParams.headers"),
         ({"other": 1}, "transformationsParams"),
