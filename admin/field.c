@@ -31,8 +31,8 @@ void field_metadata(struct body *b, bool replace, struct span *out)
         *out = span_text(NULL);
 }
 
-void field_choice(struct body *b, const char *name, bool replace,
-                  const char *(*choice)(unsigned i), const char *wrong, unsigned *out)
+void field_choice(struct body *b, const char *name, bool replace, const char *(*choice)(unsigned i),
+                  const char *wrong, unsigned *out)
 {
     static const struct text_rule rule = {.min = 1, .max = 64};
     struct span text = {0};

@@ -20,7 +20,7 @@ static const char about_the_api[] =
 
 /* ---- refusals ---- */
 
-enum when { ALWAYS, WITH_TOKEN, WITH_PARAMETER, WITH_WRITE };
+enum when { ALWAYS, WITH_TOKEN, WITH_PARAMETER, WITH_WRITE, WITH_EVENT };
 
 static const struct refusal_text {
     unsigned status;
@@ -34,6 +34,7 @@ static const struct refusal_text {
     {409, WITH_WRITE, "Conflict", "A name is taken, or the state does not allow it."},
     {413, ALWAYS, "TooLarge", "The body is larger than the route takes."},
     {414, ALWAYS, "AddressTooLong", "The address does not fit into the head of a request."},
+    {415, WITH_EVENT, "UnsupportedMedia", "A format of CloudEvents that is not taken here."},
     {422, WITH_TOKEN, "Invalid", "A value is wrong; the answer names the place."},
     {431, ALWAYS, "HeadTooLarge", "The headers do not fit into the head of a request."},
     {503, WITH_TOKEN, "Unavailable", "Too much to do at the moment: try again."},
@@ -50,7 +51,10 @@ static bool may_refuse(const struct refusal_text *r, const struct route *route)
     case WITH_PARAMETER:
         return strchr(route->path, '{') != NULL;
     case WITH_WRITE:
-        return route->method != METHOD_GET;
+        /* Who has attempts made changes something: a consumer polls by a GET, and moves. */
+        return route->method != METHOD_GET || route->access == ACCESS_APP_ATTEMPT;
+    case WITH_EVENT:
+        return route->access == ACCESS_INGEST;
     }
     return false;
 }
@@ -72,14 +76,20 @@ static void open_status(struct json_writer *w, unsigned status)
     jw_name(w, text);
 }
 
+/* type: {"schema": …, closed by the caller, inside an object. */
+static void open_type(struct json_writer *w, const char *type)
+{
+    jw_name(w, type);
+    jw_object(w);
+    jw_name(w, "schema");
+}
+
 /* "content": {type: { …  ; closed by close_content. */
 static void open_content(struct json_writer *w, const char *type)
 {
     jw_name(w, "content");
     jw_object(w);
-    jw_name(w, type);
-    jw_object(w);
-    jw_name(w, "schema");
+    open_type(w, type);
 }
 
 static void close_content(struct json_writer *w)
@@ -207,6 +217,11 @@ static void write_body(struct json_writer *w, const struct operation *op)
     jw_member_bool(w, "required", !(op->marks & OPERATION_BODY_OPTIONAL));
     open_content(w, "application/json");
     schema_write_use(w, op->in);
+    for (const struct operation_body *b = schema_other_bodies(op); b->type; b++) {
+        jw_end_object(w);
+        open_type(w, b->type);
+        schema_write_use(w, b->in);
+    }
     close_content(w);
     jw_end_object(w);
 }
@@ -308,6 +323,9 @@ static void collect(struct walk walk, struct schema_set *set)
         const struct operation *op = schema_operation(r->operation);
         if (op && op->in)
             schema_collect(set, op->in);
+        for (const struct operation_body *b = op ? schema_other_bodies(op) : NULL; b && b->type;
+             b++)
+            schema_collect(set, b->in);
         if (op && op->out)
             schema_collect(set, op->out);
         for (const struct schema_field *f = op ? op->query : NULL; f && f->name; f++)

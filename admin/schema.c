@@ -98,6 +98,8 @@ static void write_keywords(struct json_writer *w, const struct schema *s, bool n
         write_either(w, s, null);
         return;
     }
+    if (s->kind == SCHEMA_ANY)
+        return;
     write_type(w, s, null);
     switch (s->kind) {
     case SCHEMA_TEXT:
@@ -133,6 +135,7 @@ static void write_keywords(struct json_writer *w, const struct schema *s, bool n
     case SCHEMA_BOOLEAN:
     case SCHEMA_NULL:
     case SCHEMA_EITHER:
+    case SCHEMA_ANY:
         break;
     }
 }

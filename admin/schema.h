@@ -19,6 +19,7 @@ enum schema_kind {
     SCHEMA_LIST,   /* of `item` */
     SCHEMA_EITHER, /* `item` or `other` */
     SCHEMA_NULL,
+    SCHEMA_ANY, /* whatever JSON can say */
 };
 
 struct schema {

@@ -59,6 +59,8 @@ static const struct schema_field in_fields[] = {
     FIELD_MAY_NULL("eventId", event_id, NULL),
     FIELD_MAY_NULL("channels", channels, NULL),
     FIELD_MAY_NULL("tags", tags, NULL),
+    {"orderingKey", &schema_message_ordering_key, SCHEMA_NULLABLE | SCHEMA_RARE,
+     "Endpoints with `ordering` get messages of the same key one after another.", NULL},
     {"deliverAt", &schema_time, SCHEMA_NULLABLE | SCHEMA_RARE,
      "When the first attempt is made: at most 24 hours ahead.", NULL},
     {"application", &schema_app_in, SCHEMA_NULLABLE | SCHEMA_RARE,
@@ -81,6 +83,11 @@ const struct schema schema_message_payload = {
     .about = "`{}` without content, when it was expunged, and when it is not JSON.",
     .example = "{\"order\":\"A-1001\",\"total\":42.5}"};
 const struct schema schema_message_channels = {.kind = SCHEMA_LIST, .item = &schema_channel};
+const struct schema schema_message_ordering_key = {.kind = SCHEMA_TEXT,
+                                                   .min = 1,
+                                                   .max = NAME_MAX_LEN,
+                                                   .pattern = "^[^\\u0000-\\u001f\\u007f]+$",
+                                                   .example = "\"customer-7\""};
 const struct schema schema_message_tags = {.kind = SCHEMA_LIST, .item = &schema_tag};
 
 /* ---- batches ---- */
@@ -118,6 +125,11 @@ static const struct schema_field batch_out_fields[] = {
 };
 const struct schema schema_batch_out = {
     .kind = SCHEMA_OBJECT, .name = "MessageBatchOut", .fields = batch_out_fields};
+const struct schema schema_message_or_batch_out = {
+    .kind = SCHEMA_EITHER,
+    .about = "Of a batch of CloudEvents a result for each.",
+    .item = &schema_message_out,
+    .other = &schema_batch_out};
 
 /* ---- before and after ---- */
 

@@ -73,6 +73,8 @@ static const struct schema_field app_list_query[] = {
     FIELD_MAY("exclude_apps_with_no_endpoints", schema_boolean, "true leaves them out."),
     FIELD_MAY("exclude_apps_with_disabled_endpoints", schema_boolean,
               "true leaves those out that have none but disabled ones."),
+    FIELD_MAY("exclude_apps_with_svix_play_endpoints", schema_boolean,
+              "true leaves those out that have none but ones at Svix Play."),
     FIELD_END};
 static const struct schema_field app_create_query[] = {
     FIELD_MAY("get_if_exists", schema_boolean, "true answers with the one that has this uid."),

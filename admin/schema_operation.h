@@ -10,6 +10,8 @@
 #define OPERATION_BODY_OPTIONAL 2u /* the body may be left out */
 #define OPERATION_TEXT 4u          /* the answer is plain text */
 #define OPERATION_HTML 8u          /* the answer is a page for people */
+#define OPERATION_CLOUD_EVENT 16u  /* the body may be a CloudEvent … */
+#define OPERATION_CLOUD_EVENTS 32u /* … or a batch of them */
 
 struct operation {
     const char *name;  /* as in struct route */
@@ -20,6 +22,13 @@ struct operation {
     const struct schema_field *query; /* NULL: no parameters */
     unsigned marks;
 };
+
+/* What the operation takes besides its JSON, up to a type that is NULL. */
+struct operation_body {
+    const char *type; /* of the content */
+    const struct schema *in;
+};
+const struct operation_body *schema_other_bodies(const struct operation *op);
 
 /* NULL: none of this name. */
 const struct operation *schema_operation(const char *name);

@@ -44,17 +44,19 @@
 #define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
 #define PAGE_MAX 250 /* limit of a list */
+#define RATE_MAX 65535 /* of anything by the second: SDKs keep rates in 16 bits */
+#define AGGREGATE_APPS_MAX 1000 /* applications named in a request for their usage */
+#define TASK_RESULTS_MAX 65536 /* rows of a task's result, each under 400 bytes: within REPLY_MAX */
+#define IMPORT_TYPES_MAX 1000  /* event types of an import: one commit */
+#define IMPORT_BODY_MAX (4 * 1024 * 1024)
+
+/* CloudEvents and traces. */
 #define IDEMPOTENCY_KEPT_S (12 * 3600) /* explicit keys, and the identity of a CloudEvent */
 #define CLOUD_ATTRIBUTES_MAX 64        /* context attributes of a CloudEvent */
 #define CLOUD_ATTRIBUTE_NAME_MAX 64    /* the specification asks producers for 20 */
 #define CLOUD_ATTRIBUTES_BYTES 4096    /* of them all as JSON: they may become headers */
 #define TRACEPARENT_MAX 128            /* version 00 has 55; later ones may be longer */
 #define TRACESTATE_MAX 512             /* what W3C Trace Context asks to pass on */
-#define RATE_MAX 65535 /* of anything by the second: SDKs keep rates in 16 bits */
-#define AGGREGATE_APPS_MAX 1000 /* applications named in a request for their usage */
-#define TASK_RESULTS_MAX 65536 /* rows of a task's result, each under 400 bytes: within REPLY_MAX */
-#define IMPORT_TYPES_MAX 1000  /* event types of an import: one commit */
-#define IMPORT_BODY_MAX (4 * 1024 * 1024)
 
 /* Store. */
 #define COMMIT_ROWS_MAX 4000  /* rows a commit: larger work is cut into steps */

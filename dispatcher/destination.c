@@ -172,6 +172,7 @@ static enum err prepare(struct destination *d, const struct guard *guard)
         return e;
     if (!destination_headers(d->endpoint->headers, &d->headers, &d->content_type))
         return ERR_NO_MEMORY;
+    d->cloud_events = d->endpoint->cloud_events;
     d->signer = signer_new(d->endpoint->keys, d->endpoint->key_count);
     return d->signer ? ERR_OK : ERR_NO_MEMORY;
 }

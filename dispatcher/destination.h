@@ -20,6 +20,7 @@ struct destination {
     struct signer *signer;
     struct curl_slist *headers; /* the endpoint's own but content-type; NULL: none */
     char *content_type;         /* a whole header line of the endpoint's own; NULL: none */
+    enum cloud_events cloud_events;
     bool tls;
     bool special;  /* resolves into an allowed special subnet: such connections are kept apart */
     bool resolved; /* the name led to an address the last time, or there is no name to resolve */

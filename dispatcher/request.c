@@ -1,12 +1,15 @@
 /* Who wins when several name the content type: the message's own headers, then the endpoint's, then
  * the message's content type, then application/json. Of other names the message's win over the
- * endpoint's. The signature headers cannot be overridden by either.
+ * endpoint's. The signature headers cannot be overridden by either. Of a CloudEvent the content
+ * type and the attributes are the event's alone. An endpoint or a message that has a traceparent
+ * among its own headers keeps that.
  *
  * On the happy path this allocates nothing: the lines of an attempt are built in a buffer that
  * keeps its memory, and linked in front of the destination's list. */
 #include "dispatcher/request.h"
 
 #include "dispatcher/dispatcher.h"
+#include "dispatcher/event_format.h"
 
 #include <assert.h>
 
@@ -24,6 +27,7 @@ void request_clear(struct request *r)
 {
     curl_slist_free_all(r->own);
     free(r->own_content_type);
+    buf_free(&r->event);
     r->own = NULL;
     r->own_content_type = NULL;
     r->headers = NULL;
@@ -36,10 +40,10 @@ void request_free(struct request *r)
     buf_free(&r->signature);
 }
 
+/* Of "name: value", or "name;" where there is no value. */
 static struct span name_of(const char *line)
 {
-    const char *colon = strchr(line, ':');
-    return span_of(line, colon ? (size_t)(colon - line) : strlen(line));
+    return span_of(line, strcspn(line, ":;"));
 }
 
 static bool names(const struct curl_slist *list, struct span name)
@@ -50,13 +54,10 @@ static bool names(const struct curl_slist *list, struct span name)
     return false;
 }
 
-/* The message's own headers, and behind them those of the endpoint that it does not name. */
-static bool merge(struct request *r, const struct destination *destination,
-                  const struct message *message)
+/* Appends those of the list that are not named yet. */
+static bool append(struct request *r, const struct curl_slist *list)
 {
-    if (!destination_headers(message->headers, &r->own, &r->own_content_type))
-        return false;
-    for (const struct curl_slist *h = destination->headers; h; h = h->next) {
+    for (const struct curl_slist *h = list; h; h = h->next) {
         if (names(r->own, name_of(h->data)))
             continue;
         struct curl_slist *longer = curl_slist_append(r->own, h->data);
@@ -65,6 +66,34 @@ static bool merge(struct request *r, const struct destination *destination,
         r->own = longer;
     }
     return true;
+}
+
+/* Behind what is there the message's own headers, and behind these those of the endpoint. */
+static bool merge(struct request *r, const struct destination *destination,
+                  const struct message *message)
+{
+    struct curl_slist *theirs = NULL;
+    bool good = destination_headers(message->headers, &theirs, &r->own_content_type) &&
+                append(r, theirs) && append(r, destination->headers);
+    curl_slist_free_all(theirs);
+    return good;
+}
+
+/* What the body is, and what headers come with that. */
+static bool format(struct request *r, const struct destination *destination,
+                   const struct message *message)
+{
+    bool good = true;
+    r->body = message->payload;
+    if (destination->cloud_events == CLOUD_EVENTS_STRUCTURED) {
+        good = event_format_structured(message, &r->event);
+        r->body = buf_view(&r->event);
+    } else if (destination->cloud_events == CLOUD_EVENTS_BINARY) {
+        good = event_format_binary(message, &r->own);
+    }
+    if (good && (message->headers.len > 0 || r->own))
+        good = merge(r, destination, message);
+    return good;
 }
 
 static void add_line(struct request *r, const char *prefix, const char *name, struct span value)
@@ -83,20 +112,36 @@ static void add_signature_lines(struct request *r, const char *prefix, struct sp
     add_line(r, prefix, "signature: ", buf_view(&r->signature));
 }
 
+/* An empty line keeps curl from adding one of its own. */
 static void add_content_type(struct request *r, const struct destination *destination,
                              const struct message *message)
 {
-    struct span name = SPAN("content-type");
+    struct span type = event_format_content_type(message);
+    bool plain = destination->cloud_events == CLOUD_EVENTS_NONE;
     const char *why;
-    if (r->own_content_type)
+    if (destination->cloud_events == CLOUD_EVENTS_STRUCTURED)
+        add_line(r, "content-type: ", "", SPAN(EVENT_FORMAT_STRUCTURED_TYPE));
+    else if (plain && r->own_content_type)
         add_line(r, r->own_content_type, "", SPAN(""));
-    else if (destination->content_type)
+    else if (plain && destination->content_type)
         add_line(r, destination->content_type, "", SPAN(""));
-    else if (message->content_type.len &&
-             !dispatcher_header_check(name, message->content_type, &why))
-        add_line(r, "content-type: ", "", message->content_type);
+    else if (!type.len)
+        add_line(r, "content-type:", "", SPAN(""));
+    else if (!message->content_type.len ||
+             !dispatcher_header_check(SPAN("content-type"), type, &why))
+        add_line(r, "content-type: ", "", type);
     else
         add_line(r, "content-type: ", "", SPAN("application/json"));
+}
+
+static void add_trace(struct request *r, const struct curl_slist *rest,
+                      const struct message *message)
+{
+    if (!message->traceparent.len || names(rest, SPAN("traceparent")))
+        return;
+    add_line(r, "traceparent: ", "", message->traceparent);
+    if (message->tracestate.len && !names(rest, SPAN("tracestate")))
+        add_line(r, "tracestate: ", "", message->tracestate);
 }
 
 /* Points the nodes at the lines, once the buffer does not move any more. */
@@ -125,19 +170,21 @@ bool request_build(struct request *r, const struct destination *destination,
     request_clear(r);
     buf_clear(&r->lines);
     buf_clear(&r->signature);
-    if (message->headers.len > 0 && !merge(r, destination, message))
+    if (!format(r, destination, message))
         return false;
-    if (!signer_sign(destination->signer, id_text, timestamp, message->payload, now, &r->signature))
+    if (!signer_sign(destination->signer, id_text, timestamp, r->body, now, &r->signature))
         return false;
+    struct curl_slist *rest = r->own ? r->own : destination->headers;
 
     add_content_type(r, destination, message);
     add_line(r, "expect:", "", SPAN("")); /* curl would ask before a body over 1 MiB */
+    add_trace(r, rest, message);
     if (r->signature_headers != SIGNATURE_SVIX)
         add_signature_lines(r, "webhook-", id_text, seconds_text);
     if (r->signature_headers != SIGNATURE_WEBHOOK)
         add_signature_lines(r, "svix-", id_text, seconds_text);
     if (r->lines.failed)
         return false;
-    link_lines(r, message->headers.len > 0 ? r->own : destination->headers);
+    link_lines(r, rest);
     return true;
 }

@@ -239,14 +239,13 @@ static void idle_give(struct transfer *t)
     ts->idle_count++;
 }
 
-static bool handle_set(struct transfer *t, const struct message *message)
+static bool handle_set(struct transfer *t)
 {
+    struct span body = t->request.body;
     return !curl_easy_setopt(t->easy, CURLOPT_URL, t->destination->url) &&
            !curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->request.headers) &&
-           !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                             (curl_off_t)message->payload.len) &&
-           !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS,
-                             message->payload.len ? message->payload.ptr : "");
+           !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) &&
+           !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len ? body.ptr : "");
 }
 
 struct transfer *transfer_start(struct transfers *ts, struct destination *destination,
@@ -267,7 +266,7 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     if (t->looking_up)
         ts->lookups++;
 
-    if (request_build(&t->request, destination, message, now) && handle_set(t, message) &&
+    if (request_build(&t->request, destination, message, now) && handle_set(t) &&
         poll_add(ts->poll, t->shard, t->easy))
         return t;
     idle_give(t);

@@ -5,12 +5,12 @@ static const struct {
     unsigned status;
     const char *code;
 } codes[] = {
-    {400, "generic_error"},       {401, "authentication_failed"},
-    {403, "insufficient_access"}, {404, "not_found"},
-    {405, "method_not_allowed"},  {409, "conflict"},
-    {413, "payload_too_large"},   {415, "unsupported_media_type"},
-    {429, "rate_limit"},          {500, "server_error"},
-    {501, "not_implemented"},     {503, "service_unavailable"},
+    {400, "generic_error"},        {401, "authentication_failed"},
+    {403, "insufficient_access"},  {404, "not_found"},
+    {405, "method_not_allowed"},   {409, "conflict"},
+    {413, "payload_too_large"},    {415, "unsupported_media_type"},
+    {429, "rate_limit"},           {500, "server_error"},
+    {501, "not_implemented"},      {503, "service_unavailable"},
     {507, "insufficient_storage"},
 };
 

@@ -43,6 +43,12 @@ void message_out_members(struct json_writer *w, const struct message *m, bool co
     jw_member_time(w, "timestamp", m->created);
     strings(w, "tags", m->tags, m->tag_count);
     jw_member_time(w, "deliverAt", m->deliver_at);
+    if (m->ordering_key.len > 0)
+        jw_member_string(w, "orderingKey", m->ordering_key);
+    else
+        jw_member_null(w, "orderingKey");
+    if (m->attributes.len > 0)
+        jw_member_raw(w, "cloudEvent", m->attributes);
 }
 
 void message_out(struct json_writer *w, const struct message *m, bool content)

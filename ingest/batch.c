@@ -6,6 +6,7 @@
 #include "ingest/batch.h"
 
 #include "http/answer.h"
+#include "ingest/cloud_event.h"
 #include "ingest/context.h"
 #include "ingest/envelope.h"
 
@@ -20,6 +21,8 @@ struct entry {
 struct batch {
     struct ingest_op ingest; /* first */
     struct app application;  /* as the first message that has one describes it */
+    const struct head *head; /* while the items are read */
+    bool cloud_events;       /* the body is the list itself */
     unsigned count;
     struct entry *entries;
 };
@@ -34,11 +37,12 @@ static void write_refusal(struct json_writer *w, enum err e, const char *detail)
     jw_member_string(w, "detail", span_text(detail));
 }
 
-static void write_fault(struct json_writer *w, const struct envelope_fault *fault, unsigned index)
+static void write_fault(struct json_writer *w, const struct batch *b, unsigned index)
 {
+    const struct envelope_fault *fault = &b->entries[index].fault;
     char field[sizeof fault->field + 32];
-    snprintf(field, sizeof field, "messages.%u%s%s", index, fault->field[0] ? "." : "",
-             fault->field);
+    snprintf(field, sizeof field, "%s%u%s%s", b->cloud_events ? "" : "messages.", index,
+             fault->field[0] ? "." : "", fault->field);
     jw_member_int(w, "status", 422);
     jw_name(w, "detail");
     jw_array(w);
@@ -56,12 +60,12 @@ static void write_taken(struct json_writer *w, const struct ingest_item *item)
         write_refusal(w, item->result, answer_text(item->result));
     } else {
         jw_member_int(w, "status", 202);
-        jw_member_id(w, "id", ID_MESSAGE, &m->id);
+        jw_member_id(w, "id", ID_MESSAGE, item->replayed ? &item->existing : &m->id);
         if (m->event_id.len > 0)
             jw_member_string(w, "eventId", m->event_id);
         else
             jw_member_null(w, "eventId");
-        jw_member_time(w, "timestamp", m->created);
+        jw_member_time(w, "timestamp", item->replayed ? item->existing_created : m->created);
     }
 }
 
@@ -80,7 +84,7 @@ static void render(struct ingest_op *op, struct buf *answer)
         if (entry->result == ERR_OK)
             write_taken(&w, &op->items[taken++]);
         else if (entry->result == ERR_INVALID)
-            write_fault(&w, &entry->fault, i);
+            write_fault(&w, b, i);
         else
             write_refusal(&w, entry->result, answer_text(entry->result));
         jw_end_object(&w);
@@ -159,16 +163,10 @@ static unsigned count_items(struct json_value list)
 }
 
 /* Makes a message with memory of its own. */
-static enum err read_item(struct json_value v, size_t max, struct message **out, struct app *app,
-                          struct envelope_fault *fault)
+static enum err read_message(const struct batch *b, struct json_value v, struct message **out,
+                             struct app *app, struct envelope_fault *fault)
 {
-    if (v.type != JSON_OBJECT) {
-        *fault = (struct envelope_fault){.message = "must be an object", .type = "value_error"};
-        return ERR_INVALID;
-    }
-    if (v.raw.len > max)
-        return ERR_TOO_LARGE;
-    struct message *m = message_new();
+    struct message *m = head_message(b->head);
     char *block = malloc(v.raw.len);
     if (!m || !block) {
         message_unref(&m);
@@ -186,6 +184,20 @@ static enum err read_item(struct json_value v, size_t max, struct message **out,
     return e;
 }
 
+static enum err read_item(const struct batch *b, struct json_value v, size_t max,
+                          struct ingest_item *item, struct app *app, struct envelope_fault *fault)
+{
+    if (v.type != JSON_OBJECT) {
+        *fault = (struct envelope_fault){.message = "must be an object", .type = "value_error"};
+        return ERR_INVALID;
+    }
+    if (v.raw.len > max)
+        return ERR_TOO_LARGE;
+    if (b->cloud_events)
+        return cloud_event_structured(v, b->head, &item->message, &item->identity, fault);
+    return read_message(b, v, &item->message, app, fault);
+}
+
 static void read_items(struct batch *b, struct json_value list, size_t max)
 {
     struct json_walk w = json_walk(list);
@@ -195,7 +207,7 @@ static void read_items(struct batch *b, struct json_value list, size_t max)
         struct ingest_item *item = &b->ingest.items[b->ingest.count];
         *item = (struct ingest_item){0};
         struct app app = {0};
-        b->entries[i].result = read_item(value, max, &item->message, &app, &b->entries[i].fault);
+        b->entries[i].result = read_item(b, value, max, item, &app, &b->entries[i].fault);
         if (b->entries[i].result)
             continue;
         b->ingest.count++;
@@ -221,15 +233,14 @@ static struct batch *batch_new(struct request *req, unsigned count)
     return b;
 }
 
-void batch_create(struct request *req)
+/* The list is part of the request's body. */
+static void create(struct request *req, const struct head *head, struct json_value list)
 {
     const struct ingest *in = request_context(req);
-    struct json_value object, list;
-    if (!ingest_body(req, &object) || !find_messages(req, object, &list))
-        return;
     unsigned count = count_items(list);
     if (count < 1 || count > BATCH_MESSAGES_MAX) {
-        request_invalid(req, "body", "messages", "must have between 1 and 1000 items");
+        request_invalid(req, "body", head->mode == HEAD_BATCH ? NULL : "messages",
+                        "must have between 1 and 1000 items");
         return;
     }
     struct batch *b = batch_new(req, count);
@@ -237,8 +248,32 @@ void batch_create(struct request *req)
         request_fail_err(req, ERR_NO_MEMORY, NULL);
         return;
     }
+    b->head = head;
+    b->cloud_events = head->mode == HEAD_BATCH;
     read_items(b, list, (size_t)in->settings.max_body);
+    b->head = NULL;
     ingest_offer(req, &b->ingest, &b->application);
     free(request_take_body(req, NULL));
     request_submit(req, &b->ingest.op, batch_done, batch_drop);
+}
+
+void batch_create_events(struct request *req, const struct head *head)
+{
+    struct json_value list;
+    if (ingest_body(req, JSON_ARRAY, &list))
+        create(req, head, list);
+}
+
+void batch_create(struct request *req)
+{
+    struct head head;
+    struct json_value object, list;
+    if (!ingest_head(req, &head))
+        return;
+    if (head.mode == HEAD_BATCH)
+        batch_create_events(req, &head);
+    else if (head.mode != HEAD_NATIVE)
+        request_fail(req, 415, "a single CloudEvent goes to the route of one message");
+    else if (ingest_body(req, JSON_OBJECT, &object) && find_messages(req, object, &list))
+        create(req, &head, list);
 }

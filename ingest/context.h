@@ -3,6 +3,7 @@
 #define INGEST_CONTEXT_H
 
 #include "base/json_scan.h"
+#include "ingest/head.h"
 #include "ingest/ingest.h"
 
 struct ingest {
@@ -19,7 +20,9 @@ void ingest_offer(struct request *req, struct ingest_op *op, struct app *app);
 /* Replies to an error of the operation; `app` is what its messages described. */
 void ingest_fail(struct request *req, const struct ingest_op *op, const struct app *app);
 
-/* Checks that the body is JSON and an object; false: a 422 was replied. */
-bool ingest_body(struct request *req, struct json_value *object);
+/* Checks that the body is JSON and of this type; false: a 422 was replied. */
+bool ingest_body(struct request *req, enum json_type type, struct json_value *out);
+/* Reads the head; false: a 415 was replied. */
+bool ingest_head(struct request *req, struct head *out);
 
 #endif

@@ -11,14 +11,18 @@
 #define HOUR_US (3600 * US_PER_S)
 #define DELIVER_AT_MAX_US DAY_US
 #define DELIVER_AT_PATIENCE_US (60 * US_PER_S)
-#define NOT_SUPPORTED "is not supported by this version"
 
-static bool is_tag(struct span s)
+static bool is_printable(struct span s, size_t max)
 {
     for (size_t i = 0; i < s.len; i++)
         if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
             return false;
-    return s.len >= 1 && s.len <= CHANNEL_MAX;
+    return s.len >= 1 && s.len <= max;
+}
+
+static bool is_tag(struct span s)
+{
+    return is_printable(s, CHANNEL_MAX);
 }
 
 static bool is_channel(struct span s)
@@ -139,6 +143,15 @@ static enum err read_retention_hours(struct reading *r, struct json_value v)
                           "must be an integer between 1 and 2160 (hours)");
 }
 
+static enum err read_ordering_key(struct reading *r, struct json_value v)
+{
+    enum err e = reading_text(r, v, &r->m->ordering_key);
+    if (e == ERR_INVALID || (!e && !is_printable(r->m->ordering_key, NAME_MAX_LEN)))
+        return reading_refuse(r, "orderingKey",
+                              "must be a text of 1 to 256 bytes without control characters");
+    return e;
+}
+
 /* A moment that just passed is good too: the client's clock may differ, or this is a retry. */
 static enum err read_deliver_at(struct reading *r, struct json_value v)
 {
@@ -241,7 +254,7 @@ static enum err read_application(struct reading *r, struct json_value v)
 
 static const struct member {
     const char *name;
-    enum err (*read)(struct reading *r, struct json_value v); /* NULL: not built yet */
+    enum err (*read)(struct reading *r, struct json_value v);
 } members[] = {
     {"eventType", read_event_type},
     {"payload", read_payload},
@@ -253,7 +266,7 @@ static const struct member {
     {"transformationsParams", read_transformations},
     {"deliverAt", read_deliver_at},
     {"application", read_application},
-    {"orderingKey", NULL},
+    {"orderingKey", read_ordering_key},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 enum { EVENT_TYPE, PAYLOAD }; /* places in the table */
@@ -289,7 +302,7 @@ static enum err read_member(struct reading *r, const struct member *member, stru
     r->seen |= bit;
     if (v.type == JSON_NULL && bit != 1u << EVENT_TYPE && bit != 1u << PAYLOAD)
         return ERR_OK;
-    return member->read ? member->read(r, v) : reading_refuse(r, member->name, NOT_SUPPORTED);
+    return member->read(r, v);
 }
 
 /* A raw payload always has its content type with it: that marks it as raw. */

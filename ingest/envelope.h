@@ -7,14 +7,15 @@
  * eventId      1-256 of [a-zA-Z0-9-_.], not beginning with "msg_"
  * channels     at most 5, unique, each 1-128 of [a-zA-Z0-9-_.:]
  * tags         at most TAGS_MAX, each 1-128 bytes
+ * orderingKey  1-256 bytes without control characters
  * deliverAt    RFC 3339; at most 24 hours ahead, and at most a minute ago (then it is at once)
  * payloadRetentionPeriod (days, 5-90) or payloadRetentionHours (1-2160)
  * application  {name, uid, metadata} of the application to make when there is none
  * transformationsParams  {rawPayload: text sent instead of the payload, headers: text by name}
  *
  * null is the same as absent. Members that the API knows and this version cannot honour
- * (orderingKey, other transformationsParams) are refused: nothing accepted is ignored.
- * Unknown members are ignored; a member that is written twice is refused. */
+ * (other transformationsParams) are refused: nothing accepted is ignored. Unknown members are
+ * ignored; a member that is written twice is refused. */
 #ifndef INGEST_ENVELOPE_H
 #define INGEST_ENVELOPE_H
 
@@ -22,7 +23,8 @@
 #include "store/model.h"
 
 struct envelope_fault {
-    char field[64]; /* dotted path below the message, "channels.3"; empty: the message itself */
+    const char *where; /* "body" or "header"; static text */
+    char field[64];    /* dotted path below the message, "channels.3"; empty: the message itself */
     const char *message; /* static text */
     const char *type;    /* "value_error" or a kind of it; static text */
 };

@@ -1,8 +1,10 @@
 /* POST /api/v1/app/{app}/msg: one event.
  *
  * The request's body becomes the message's memory: the payload that is stored, signed and sent is
- * the very bytes that arrived, and they are never copied. The 202 leaves after the commit. */
+ * the very bytes that arrived, and they are never copied, but for a CloudEvent's. The 202 leaves
+ * after the commit. */
 #include "ingest/batch.h"
+#include "ingest/cloud_event.h"
 #include "ingest/context.h"
 #include "ingest/reading.h"
 
@@ -55,18 +57,27 @@ void ingest_fail(struct request *req, const struct ingest_op *op, const struct a
         request_invalid(req, "body", "application.uid", "must be the uid in the path");
 }
 
-bool ingest_body(struct request *req, struct json_value *object)
+bool ingest_body(struct request *req, enum json_type type, struct json_value *out)
 {
     struct json_error error;
-    if (json_check(request_body(req), JSON_DEPTH_MAX, object, &error)) {
+    if (json_check(request_body(req), JSON_DEPTH_MAX, out, &error)) {
         request_invalid_type(req, "body", NULL, error.what, "value_error.jsondecode");
         return false;
     }
-    if (object->type != JSON_OBJECT) {
-        request_invalid(req, "body", NULL, "must be an object");
+    if (out->type != type) {
+        request_invalid(req, "body", NULL,
+                        type == JSON_OBJECT ? "must be an object" : "must be a list");
         return false;
     }
     return true;
+}
+
+bool ingest_head(struct request *req, struct head *out)
+{
+    head_read(req, out);
+    if (out->wrong)
+        request_fail(req, 415, out->wrong);
+    return !out->wrong;
 }
 
 /* ---------------------------------------------------------------- one message */
@@ -148,10 +159,12 @@ static void single_drop(struct request *req, struct store_op *op)
 }
 
 /* Makes the message out of the request's body, whose memory it takes over. */
-static enum err read_message(struct request *req, struct json_value object, struct single *s,
-                             struct envelope_fault *fault)
+static enum err read_message(struct request *req, const struct head *head, struct json_value object,
+                             struct single *s, struct envelope_fault *fault)
 {
-    struct message *m = s->item.message;
+    struct message *m = s->item.message = head_message(head);
+    if (!m)
+        return ERR_NO_MEMORY;
     m->block = request_take_body(req, &m->block_len);
     enum err e = envelope_read(object, m->block, m, &s->application, fault);
     if (!e)
@@ -159,29 +172,49 @@ static enum err read_message(struct request *req, struct json_value object, stru
     return e;
 }
 
+static enum err read_event(struct request *req, const struct head *head, struct json_value object,
+                           struct single *s, struct envelope_fault *fault)
+{
+    struct ingest_item *item = &s->item;
+    if (head->mode == HEAD_NATIVE)
+        return read_message(req, head, object, s, fault);
+    if (head->mode == HEAD_STRUCTURED)
+        return cloud_event_structured(object, head, &item->message, &item->identity, fault);
+    return cloud_event_binary(head, request_body(req), &item->message, &item->identity, fault);
+}
+
 static void single_create(struct request *req)
 {
-    struct json_value object;
+    struct head head;
+    struct json_value object = {0};
     struct envelope_fault fault;
+    bool with_content;
+    if (!ingest_head(req, &head) || !read_with_content(req, &with_content))
+        return;
+    if (head.mode == HEAD_BATCH) {
+        batch_create_events(req, &head);
+        return;
+    }
     struct single *s = request_alloc(req, sizeof *s);
     if (!s) {
         request_fail_err(req, ERR_NO_MEMORY, NULL);
         return;
     }
-    if (!read_with_content(req, &s->with_content) || !ingest_body(req, &object))
+    if (head.mode != HEAD_BINARY && !ingest_body(req, JSON_OBJECT, &object))
         return;
     ingest_prepare(req, &s->ingest);
-    s->item = (struct ingest_item){.message = message_new()};
+    s->with_content = with_content;
+    s->item = (struct ingest_item){0};
     s->ingest.items = &s->item;
     s->ingest.count = 1;
     s->application = (struct app){0};
-    enum err e = s->item.message ? read_message(req, object, s, &fault) : ERR_NO_MEMORY;
+    enum err e = read_event(req, &head, object, s, &fault);
     if (!e) {
         request_submit(req, &s->ingest.op, single_done, single_drop);
         return;
     }
     if (e == ERR_INVALID)
-        request_invalid_type(req, "body", fault.field[0] ? fault.field : NULL, fault.message,
+        request_invalid_type(req, fault.where, fault.field[0] ? fault.field : NULL, fault.message,
                              fault.type);
     else
         request_fail_err(req, e, NULL);

@@ -7,6 +7,7 @@
 enum err reading_refuse(struct reading *r, const char *field, const char *message)
 {
     snprintf(r->fault->field, sizeof r->fault->field, "%s", field);
+    r->fault->where = "body";
     r->fault->message = message;
     r->fault->type = "value_error";
     return ERR_INVALID;

@@ -6,6 +6,9 @@
  * answers are few; they stand whole in TREE_ANSWER until their expiry row. A key of one sort is
  * never looked up as the other, because the identity contains method and path.
  *
+ * The identity of an event is kept likewise, under its application's number and its own hash, so
+ * that no request's key is ever the same.
+ *
  * A stored answer that is damaged fails closed, as ERR_CORRUPT until it expires: the key says that
  * the operation was applied, and applying it twice is what the key forbids. */
 #include "store/operation.h"
@@ -28,35 +31,42 @@ static bool is_single(const struct store_op *op)
 }
 
 /* The key is known: with the same body, or as if it were. */
-static enum err known_as(struct batch *b, struct store_op *op, struct span body)
+static enum err known_as(struct batch *b, const struct idempotency *i, struct span body)
 {
-    if (b->s->settings.idempotency_conflict &&
-        !span_eq(body, span_of(op->idempotency.body, sizeof op->idempotency.body))) {
+    if (b->s->settings.idempotency_conflict && !span_eq(body, span_of(i->body, sizeof i->body))) {
         b->tally.conflicts++;
         return ERR_MISMATCH;
     }
     return ERR_OK;
 }
 
-static enum err check_message(struct batch *b, struct ingest_op *op)
+/* What is kept under the key of a single message. ERR_NOT_FOUND, ERR_MISMATCH. */
+static enum err find_message(struct batch *b, const struct idempotency *i, struct span key,
+                             uint16_t *status, struct id *message)
 {
     uint8_t value[INDEX_VALUE_MAX];
     size_t len;
-    enum err e =
-        index_get(b->s->index, b->txn, INDEX_IDEMPOTENCY, key_of(&op->op), b->now, value, &len);
+    enum err e = index_get(b->s->index, b->txn, INDEX_IDEMPOTENCY, key, b->now, value, &len);
     if (e)
         return e;
     struct reader r = reader_of(span_of(value, len));
     if (len != KEPT_BYTES || read_u8(&r) != KIND_MESSAGE)
         return ERR_NOT_FOUND;
-    e = known_as(b, &op->op, read_span(&r, 8));
+    e = known_as(b, i, read_span(&r, 8));
     if (e)
         return e;
-    op->op.answer_status = read_u16(&r);
-    struct span id = read_span(&r, ID_BYTES);
-    memcpy(op->items[0].existing.b, id.ptr, ID_BYTES);
-    op->items[0].result = ERR_OK;
+    *status = read_u16(&r);
+    memcpy(message->b, read_span(&r, ID_BYTES).ptr, ID_BYTES);
     return ERR_OK;
+}
+
+static enum err check_message(struct batch *b, struct ingest_op *op)
+{
+    enum err e = find_message(b, &op->op.idempotency, key_of(&op->op), &op->op.answer_status,
+                              &op->items[0].existing);
+    if (!e)
+        op->items[0].result = ERR_OK;
+    return e;
 }
 
 static enum err check_answer(struct batch *b, struct store_op *op)
@@ -73,7 +83,7 @@ static enum err check_answer(struct batch *b, struct store_op *op)
     }
     if (e)
         return e;
-    e = known_as(b, op, span_of(body, sizeof body));
+    e = known_as(b, &op->idempotency, span_of(body, sizeof body));
     if (e)
         return e;
     op->answer_status = status;
@@ -96,18 +106,24 @@ enum err idempotency_check(struct batch *b, struct store_op *op, bool *known)
     return ERR_OK;
 }
 
-static enum err keep_message(struct batch *b, const struct store_op *op)
+static enum err keep_message(struct batch *b, const struct idempotency *i, struct span key,
+                             uint16_t status, const struct id *message)
 {
-    const struct id *message = &((const struct ingest_op *)op)->items[0].message->id;
     uint8_t value[KEPT_BYTES];
-    const struct idempotency *i = &op->idempotency;
     value[0] = KIND_MESSAGE;
     memcpy(value + 1, i->body, 8);
-    value[9] = (uint8_t)(op->answer_status >> 8);
-    value[10] = (uint8_t)op->answer_status;
+    value[9] = (uint8_t)(status >> 8);
+    value[10] = (uint8_t)status;
     memcpy(value + 11, message->b, ID_BYTES);
-    return batch_index(b, INDEX_IDEMPOTENCY, key_of(op), span_of(value, sizeof value),
+    return batch_index(b, INDEX_IDEMPOTENCY, key, span_of(value, sizeof value),
                        wall_add(b->now, i->lifetime_us));
+}
+
+static enum err keep_single(struct batch *b, const struct store_op *op)
+{
+    const struct ingest_item *item = &((const struct ingest_op *)op)->items[0];
+    return keep_message(b, &op->idempotency, key_of(op), op->answer_status,
+                        item->replayed ? &item->existing : &item->message->id);
 }
 
 enum err idempotency_keep(struct batch *b, struct store_op *op)
@@ -116,7 +132,7 @@ enum err idempotency_keep(struct batch *b, struct store_op *op)
     if (!i->used)
         return ERR_OK;
     if (is_single(op))
-        return keep_message(b, op);
+        return keep_single(b, op);
     if (op->kind == STORE_INGEST) {
         struct ingest_op *ingest = (struct ingest_op *)op;
         assert(ingest->render);
@@ -131,4 +147,48 @@ enum err idempotency_keep(struct batch *b, struct store_op *op)
     if (e)
         return e;
     return batch_expire(b, wall_add(b->now, i->lifetime_us), EXPIRY_ANSWER, key_of(op));
+}
+
+/* ---------------------------------------------------------------- identities of events */
+
+static struct treekey identity_key(uint32_t app_number, const struct idempotency *i)
+{
+    struct treekey key = key_number(app_number);
+    memcpy(key.b + key.len, i->key, sizeof i->key);
+    key.len += sizeof i->key;
+    return key;
+}
+
+/* When the first message of the identity was created; one that is gone has it in its id. */
+static enum err find_created(struct batch *b, struct ingest_item *item)
+{
+    struct message *first = NULL;
+    enum err e = message_head(b, &item->existing, &first);
+    item->existing_created = e ? id_time(&item->existing) : first->created;
+    message_unref(&first);
+    return batch_broken_by(e) ? e : ERR_OK;
+}
+
+enum err idempotency_check_item(struct batch *b, uint32_t app_number, struct ingest_item *item)
+{
+    uint16_t status;
+    item->replayed = false;
+    if (!item->identity.used)
+        return ERR_OK;
+    struct treekey key = identity_key(app_number, &item->identity);
+    enum err e = find_message(b, &item->identity, key_span(&key), &status, &item->existing);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    item->replayed = true;
+    b->tally.replayed++;
+    return find_created(b, item);
+}
+
+enum err idempotency_keep_item(struct batch *b, uint32_t app_number, const struct ingest_item *item)
+{
+    if (!item->identity.used)
+        return ERR_OK;
+    const uint16_t accepted = 202;
+    struct treekey key = identity_key(app_number, &item->identity);
+    return keep_message(b, &item->identity, key_span(&key), accepted, &item->message->id);
 }
