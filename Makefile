@@ -22,6 +22,8 @@ DEPS           := build/deps
 PACKAGES_build := build-essential pkg-config libmicrohttpd-dev libcurl4-openssl-dev liblmdb-dev \
                   libjansson-dev libssl-dev libxxhash-dev libyaml-dev
 PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates
+# The tests behind a proxy start their own; without the packages they are skipped, but not in CI.
+PACKAGES_proxy := nginx-light haproxy
 PACKAGES_lint  := clang-format cppcheck python3 git
 
 # ---- Flags -------------------------------------------------------------------------------------
@@ -154,6 +156,7 @@ test: all $(TESTS) $(VENV) ## all tests: unit and API
 	@rm -rf $(RESULTS)/test
 	@tests/unit.sh $(RESULTS)/test $(TESTS) || true
 	@$(call pytest,tests/api,$(RESULTS)/test/api)
+	@$(call pytest,tests/proxy,$(RESULTS)/test/proxy)
 	@python3 tests/tally.py $(RESULTS)/test
 
 .PHONY: unit
@@ -199,7 +202,7 @@ fmt: | $(DEPS)/lint ## format the C code
 # ---- Around it ---------------------------------------------------------------------------------
 
 .PHONY: deps
-deps: $(DEPS)/build $(DEPS)/test $(DEPS)/lint ## install what building, testing and lint need
+deps: $(DEPS)/build $(DEPS)/test $(DEPS)/proxy $(DEPS)/lint ## install what building, testing and lint need
 
 $(DEPS)/%: Makefile
 	@.ci/deps $(PACKAGES_$*)

@@ -54,8 +54,8 @@ static bool follow(struct webhook *h, struct json_value *v)
 static bool find(struct webhook *h, struct json_value from, const char *name,
                  struct json_value *out)
 {
-    return json_pointer_member(from, span_text(name), out) && out->type == JSON_OBJECT &&
-           follow(h, out);
+    return json_pointer_member(from, span_text(name), out) && follow(h, out) &&
+           out->type == JSON_OBJECT;
 }
 
 static bool find_operation(struct webhook *h, struct json_value path, struct json_value *out)

@@ -191,10 +191,10 @@ static struct json_value follow(struct bundle *b, struct json_value schema)
 {
     struct json_value reference, item, target;
     struct span name, text;
-    for (unsigned hops = 0; hops < 16; hops++) {
+    for (unsigned hops = 0; hops < 16 && schema.type == JSON_OBJECT; hops++) {
         struct json_walk w = json_walk(schema);
-        bool alone = schema.type == JSON_OBJECT && json_next(&w, &name, &reference) &&
-                     span_is(name, "$ref") && !json_next(&w, &name, &item);
+        bool alone = json_next(&w, &name, &reference) && span_is(name, "$ref") &&
+                     !json_next(&w, &name, &item);
         if (!alone || json_plain(reference, &text) || !span_starts(text, SPAN("#/")) ||
             !json_pointer_get(b->document, span_skip(text, 1), &target, b->work))
             break;

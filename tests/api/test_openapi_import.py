@@ -119,6 +119,18 @@ def test_replacing_all_archives_what_is_not_named(service):
     assert send(service, spec=SPEC, replace_all=True).modified == []
 
 
+@pytest.mark.parametrize("target", ["text", 1, None, [], True, {"$ref": "#/x"}], ids=str)
+def test_references_to_values_of_another_kind_harm_nobody(service, target):
+    here = {"$ref": "#/x"}
+    media = {"application/json": here}
+    for hook in (here, {"post": here}, {"post": {"requestBody": here}},
+                 {"post": {"requestBody": {"content": here}}},
+                 {"post": {"requestBody": {"content": media}}},
+                 {"post": {"requestBody": {"content": {"application/json": {"schema": here}}}}}):  # fmt: skip
+        body = {"spec": {"openapi": "3.1.0", "x": target, "webhooks": {"a": hook}}, "dryRun": True}
+        assert service.post("/event-type/import/openapi", body).status in (200, 422)
+
+
 def test_exactly_one_form_must_be_given(service):
     for fields in ({}, {"spec": SPEC, "spec_raw": "{}"}):
         with pytest.raises(HttpError) as refusal:

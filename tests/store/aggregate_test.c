@@ -15,6 +15,12 @@ struct result {
     } rows[64];
 };
 
+static void expect_no_finding(void *context, const char *finding)
+{
+    (void)context;
+    fail_msg("%s", finding);
+}
+
 static void collect(void *context, const struct task_result *row)
 {
     struct result *out = context;
@@ -187,6 +193,59 @@ static void event_types_are_collected_by_application(void **state)
     }
 }
 
+/* One row more than a result may have: endpoints with filters of their own. */
+static void add_too_many_types(void)
+{
+    enum { EACH = ENDPOINT_FILTERS_MAX };
+    static char names[EACH][16];
+    struct span filters[EACH];
+    struct app a = rig_app(&r, "a");
+    for (unsigned n = 0; n < TASK_RESULTS_MAX / EACH; n++) {
+        struct endpoint e = rig_endpoint_new(&r, &a);
+        for (unsigned i = 0; i < EACH; i++) {
+            snprintf(names[i], sizeof names[i], "%u.%u", n, i);
+            filters[i] = span_text(names[i]);
+        }
+        e.filters = filters;
+        e.filter_count = EACH;
+        OK(rig_put_endpoint(&r, &e));
+    }
+}
+
+static void a_result_that_is_too_large_fails(void **state)
+{
+    (void)state;
+    rig_open(&r);
+    add_too_many_types();
+    struct aggregate_op op = {
+        .event_types = true, .org = store_default_org(r.s), .task = id_random(r.now)};
+    OK(rig_do(&r, &op.op, STORE_AGGREGATE));
+    for (unsigned i = 0; i < 1000 && !task_of(&op.task).finished; i++)
+        rig_turn(&r);
+    assert_true(task_of(&op.task).finished && task_of(&op.task).failed);
+    const struct page page = {.limit = 10};
+    struct task_query query = {.status = TASK_FAILED};
+    struct task_info rows[10];
+    struct page_result result;
+    struct store_read *read;
+    OK(store_read_begin(r.s, &read));
+    OK(store_task_list(read, &op.org, &page, &query, rows, &result));
+    assert_int_equal(result.count, 1);
+    query.status = TASK_FINISHED;
+    OK(store_task_list(read, &op.org, &page, &query, rows, &result));
+    assert_int_equal(result.count, 0);
+    store_read_end(&read);
+    rig_advance(&r, DAY_US + HOUR);
+    rig_turns(&r, 200); /* a step removes some hundreds of rows */
+    rig_stop(&r);
+    struct check_report report;
+    OK(store_open(&r.settings, &r.s));
+    OK(store_check(r.s, expect_no_finding, NULL, &report));
+    store_close(&r.s);
+    rig_start(&r);
+    rig_close(&r);
+}
+
 static void a_result_goes_a_day_after_its_end(void **state)
 {
     (void)state;
@@ -218,6 +277,7 @@ int main(void)
         cmocka_unit_test(named_applications_alone_are_counted),
         cmocka_unit_test(a_deleted_endpoint_s_deliveries_still_count),
         cmocka_unit_test(event_types_are_collected_by_application),
+        cmocka_unit_test(a_result_that_is_too_large_fails),
         cmocka_unit_test(a_result_goes_a_day_after_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
