@@ -179,7 +179,8 @@ struct message {
     struct span content_type; /* empty: application/json */
     struct span headers;      /* JSON object of headers for this message alone; empty: none */
     struct span attributes;   /* JSON object: the context attributes of a CloudEvent; empty: none */
-    struct span traceparent, tracestate; /* W3C trace context to send on; empty: none */
+    struct span traceparent;  /* W3C trace context to send on; empty: none … */
+    struct span tracestate;   /* … likewise, with a traceparent alone */
     struct span payload;      /* exact bytes */
     bool expunged;            /* the payload was deleted on request */
     char *block;      /* malloc'ed, what the spans point into, freed with the message; NULL when the

@@ -31,6 +31,9 @@ enum {
     TAG_HEADERS,
     TAG_DELIVER_AT,
     TAG_ONLY_ENDPOINT,
+    TAG_ATTRIBUTES,
+    TAG_TRACEPARENT,
+    TAG_TRACESTATE,
 };
 
 struct stored_message {
@@ -67,11 +70,12 @@ static struct span payload_of(const struct message *m)
 static bool fits_inline(const struct message *m)
 {
     uint8_t moment[8], number[4];
-    size_t len = FIXED_BYTES + codec_field_len(m->event_type) + codec_field_len(m->event_id) +
-                 codec_field_len(m->ordering_key) + codec_field_len(m->content_type) +
-                 codec_field_len(m->headers) +
-                 codec_field_len(moment_field(m->deliver_at, moment)) +
-                 codec_field_len(number_field(m->only_endpoint, number)) + payload_of(m).len;
+    size_t len =
+        FIXED_BYTES + codec_field_len(m->event_type) + codec_field_len(m->event_id) +
+        codec_field_len(m->ordering_key) + codec_field_len(m->content_type) +
+        codec_field_len(m->headers) + codec_field_len(moment_field(m->deliver_at, moment)) +
+        codec_field_len(number_field(m->only_endpoint, number)) + codec_field_len(m->attributes) +
+        codec_field_len(m->traceparent) + codec_field_len(m->tracestate) + payload_of(m).len;
     for (unsigned i = 0; i < m->channel_count; i++)
         len += codec_field_len(m->channels[i]);
     for (unsigned i = 0; i < m->tag_count; i++)
@@ -105,6 +109,9 @@ void record_message_encode(const struct message *m, struct buf *out)
     codec_field(out, TAG_HEADERS, m->headers);
     codec_field(out, TAG_DELIVER_AT, moment_field(m->deliver_at, moment));
     codec_field(out, TAG_ONLY_ENDPOINT, number_field(m->only_endpoint, number));
+    codec_field(out, TAG_ATTRIBUTES, m->attributes);
+    codec_field(out, TAG_TRACEPARENT, m->traceparent);
+    codec_field(out, TAG_TRACESTATE, m->tracestate);
     if (!chunked)
         buf_span(out, payload);
     codec_end(out, start);
@@ -185,6 +192,15 @@ static enum err decode_tagged(struct reader *r, struct message *m)
                 return ERR_CORRUPT;
             break;
         }
+        case TAG_ATTRIBUTES:
+            m->attributes = f.value;
+            break;
+        case TAG_TRACEPARENT:
+            m->traceparent = f.value;
+            break;
+        case TAG_TRACESTATE:
+            m->tracestate = f.value;
+            break;
         default:
             return ERR_CORRUPT;
         }
