@@ -17,8 +17,8 @@ extern const struct text_rule field_description;
  * clears it (0), and so does absence with `replace` (POST, PUT); in a PATCH absent leaves it
  * alone. */
 void field_rate(struct body *b, bool replace, int64_t *out);
-/* Reads `metadata` into *out as compact JSON. Null clears it, and with `replace` (POST, PUT) so does
- * an absent one. */
+/* Reads `metadata` into *out as compact JSON. Null clears it, and so does absence with `replace`
+ * (POST, PUT). */
 void field_metadata(struct body *b, bool replace, struct span *out);
 
 /* Reads a text that `choice` names (NULL past the last) into *out, as its place there. Null, and

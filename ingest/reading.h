@@ -25,8 +25,8 @@ enum err reading_refuse_missing(struct reading *r, const char *field) MUST_CHECK
 enum err reading_text(struct reading *r, struct json_value v, struct span *out) MUST_CHECK;
 /* 1 to `max` letters, digits and these marks. */
 bool reading_is_name(struct span s, size_t max, const char *marks);
-/* Whether a member of the same name stands before this one in its object: maps are small, so each is
- * compared. */
+/* Whether a member of the same name stands before this one in its object: maps are small, so each
+ * is compared. */
 bool reading_is_repeated(struct json_value object, struct span name,
                          bool (*same)(struct span, struct span));
 
