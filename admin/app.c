@@ -166,24 +166,24 @@ void app_get_route(struct request *req)
 
 /* Which applications a list leaves out. */
 struct exclusion {
-    bool without_endpoints, with_disabled_alone;
+    bool without_endpoints, with_disabled_alone, with_play_alone;
 };
 
-/* Endpoints at the play service of another vendor are endpoints like any other here. */
 static bool read_exclusion(struct request *req, struct exclusion *out)
 {
-    static const char *const unsupported[] = {"exclude_apps_with_svix_play_endpoints", NULL};
-    return params_unsupported(req, unsupported) &&
-           params_flag(req, "exclude_apps_with_no_endpoints", &out->without_endpoints) &&
-           params_flag(req, "exclude_apps_with_disabled_endpoints", &out->with_disabled_alone);
+    return params_flag(req, "exclude_apps_with_no_endpoints", &out->without_endpoints) &&
+           params_flag(req, "exclude_apps_with_disabled_endpoints", &out->with_disabled_alone) &&
+           params_flag(req, "exclude_apps_with_svix_play_endpoints", &out->with_play_alone);
 }
 
 static bool is_excluded(struct request *req, const struct app *a, const struct exclusion *x)
 {
-    if (!x->without_endpoints && !x->with_disabled_alone)
+    if (!x->without_endpoints && !x->with_disabled_alone && !x->with_play_alone)
         return false;
     struct app_receivers has = store_app_receivers(request_store(req), a->number);
-    return has.endpoints ? x->with_disabled_alone && !has.enabled : x->without_endpoints;
+    if (!has.any)
+        return x->without_endpoints;
+    return (x->with_disabled_alone && !has.enabled) || (x->with_play_alone && !has.elsewhere);
 }
 
 /* What is left out leaves its page shorter: `done` tells when there is no more. */

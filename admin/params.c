@@ -39,7 +39,11 @@ bool params_integer(struct request *req, const char *name, unsigned min, unsigne
         value = value * 10 + (unsigned)(text.ptr[i] - '0');
     }
     *out = value;
-    return good && value >= min && value <= max ? true : refuse(req, name, "is not in its range");
+    if (good && value >= min && value <= max)
+        return true;
+    char message[64];
+    snprintf(message, sizeof message, "must be an integer between %u and %u", min, max);
+    return refuse(req, name, message);
 }
 
 bool params_choice(struct request *req, const char *name, const int *allowed, int *out)

@@ -21,3 +21,14 @@ bool match(const struct match_rule *rule, const struct match_subject *subject)
             return true;
     return false;
 }
+
+bool match_play(struct span url)
+{
+    struct span scheme = span_cut(&url, ':');
+    if (!span_is(scheme, "https") || !span_starts(url, SPAN("//")))
+        return false;
+    url = span_skip(url, 2);
+    struct span host = span_cut(&url, '/');
+    host = span_cut(&host, ':');
+    return span_is(host, "play.svix.com") || span_is(host, "api.play.svix.com");
+}

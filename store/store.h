@@ -490,9 +490,9 @@ struct id store_default_org(const struct store *s);
 
 /* Whether any endpoint of the application would take such a message now. Any thread. */
 bool store_app_takes(struct store *s, uint32_t app_number, const struct match_subject *subject);
-/* What an application has now; zeros of one that is not there. Any thread. */
+/* Which endpoints an application has now; none of one that is not there. Any thread. */
 struct app_receivers {
-    unsigned endpoints, enabled;
+    bool any, enabled, elsewhere; /* elsewhere: not at Svix Play */
 };
 struct app_receivers store_app_receivers(struct store *s, uint32_t app_number);
 

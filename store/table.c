@@ -255,6 +255,7 @@ enum err table_endpoint_new(const struct endpoint *e, struct table_endpoint **ou
     fresh->version = e->version;
     fresh->created = e->created;
     fresh->disabled = e->disabled;
+    fresh->play = match_play(e->url);
     fresh->ordering = e->ordering;
     put_number(fresh->number_key, e->number);
     enum err err = rule_copy(e, fresh);
@@ -450,9 +451,11 @@ struct app_receivers table_receivers(struct table *t, uint32_t app_number)
     struct app_receivers has = {0};
     pthread_rwlock_rdlock(&t->lock);
     const struct table_app *a = table_app_numbered(t, app_number);
-    has.endpoints = a ? a->endpoint_count : 0;
-    for (unsigned i = 0; i < has.endpoints; i++)
-        has.enabled += !a->endpoints[i]->disabled;
+    for (unsigned i = 0; a && i < a->endpoint_count && !(has.enabled && has.elsewhere); i++) {
+        has.any = true;
+        has.enabled |= !a->endpoints[i]->disabled;
+        has.elsewhere |= !a->endpoints[i]->play;
+    }
     pthread_rwlock_unlock(&t->lock);
     return has;
 }

@@ -37,6 +37,7 @@ struct table_endpoint {
     uint64_t version;
     struct wall created;
     bool disabled;
+    bool play;         /* at Svix Play */
     bool deleted;      /* its rows are gone; kept for its counters until its task ended */
     unsigned retiring; /* unfinished TASK_ENDPOINT_DISABLED of it: no replay, no resend meanwhile */
     enum ordering ordering;
@@ -101,7 +102,7 @@ void table_key_revoke(struct table *t, const struct id *id);
 enum err table_key_find(struct table *t, const uint8_t hash[32], struct wall now,
                         struct api_key *out) MUST_CHECK;
 bool table_has_keys(struct table *t);
-/* Whether an endpoint of the application takes such a message; how many it has. */
+/* Whether an endpoint of the application takes such a message; which it has. */
 bool table_takes(struct table *t, uint32_t app_number, const struct match_subject *subject);
 struct app_receivers table_receivers(struct table *t, uint32_t app_number);
 /* Zeros for an unknown endpoint. */

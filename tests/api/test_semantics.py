@@ -236,7 +236,18 @@ def test_applications_can_be_listed_by_what_receives(service, receiver):
     page = svix.application.list(ApplicationListOptions(limit=2, iterator=page.iterator, **both))
     assert ([a.id for a in page.data], page.done) == ([active], True)
     assert service.get("/app?exclude_apps_with_no_endpoints=maybe").status == 422
-    assert service.get("/app?exclude_apps_with_svix_play_endpoints=true").status == 422
+    assert service.get("/app?exclude_apps_with_svix_play_endpoints=maybe").status == 422
+
+
+def test_applications_that_only_play_can_be_left_out_of_a_list(service):
+    svix = service.svix()
+    apps = [service.new_app() for _ in range(3)]
+    play = "https://play.svix.com/in/e_1/"
+    svix.endpoint.create(apps[1], EndpointIn(url=play))
+    for url in (play, URL):
+        svix.endpoint.create(apps[2], EndpointIn(url=url))
+    options = ApplicationListOptions(exclude_apps_with_svix_play_endpoints=True)
+    assert [a.id for a in svix.application.list(options).data] == [apps[0], apps[2]]
 
 
 # ---------------------------------------------------------------- filters

@@ -48,11 +48,33 @@ static void one_of_many_is_enough(void **state)
     assert_false(match(&rule, &misses));
 }
 
+static void a_place_to_play_is_known_by_its_host_alone(void **state)
+{
+    (void)state;
+    const struct {
+        const char *url;
+        bool play;
+    } rows[] = {
+        {"https://play.svix.com/in/e_1/", true},
+        {"https://api.play.svix.com:443/in/e_1/", true},
+        {"http://play.svix.com/in/e_1/", false}, /* it has no such door */
+        {"https://play.svix.com.example/in/", false},
+        {"https://display.svix.com/in/", false},
+        {"https://user@play.svix.com/in/", false},
+        {"https://example.com/https://play.svix.com/", false},
+        {"https:", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(match_play(span_text(rows[i].url)), rows[i].play);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_endpoint_takes_what_its_types_and_channels_ask_for),
         cmocka_unit_test(one_of_many_is_enough),
+        cmocka_unit_test(a_place_to_play_is_known_by_its_host_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
