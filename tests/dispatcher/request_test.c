@@ -107,6 +107,67 @@ static void curl_is_told_not_to_ask_before_a_large_body(void **state)
     assert_int_equal(sent(*state, "expect:"), 1);
 }
 
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static void a_trace_is_sent_on_unless_someone_names_one(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(sent(f, "trace"), 0);
+    f->message->traceparent = SPAN(TRACE);
+    f->message->tracestate = SPAN("a=1");
+    assert_int_equal(sent(f, "traceparent: " TRACE), 1);
+    assert_int_equal(sent(f, "tracestate: a=1"), 1);
+    endpoint_headers(f, SPAN("{\"Traceparent\":\"mine\"}"));
+    assert_int_equal(sent(f, "traceparent"), 0);
+    assert_int_equal(sent(f, "tracestate"), 0);
+    assert_int_equal(sent(f, "Traceparent: mine"), 1);
+}
+
+static void the_body_is_the_payload_itself_unless_it_is_an_event(void **state)
+{
+    struct fixture *f = *state;
+    sent(f, "");
+    assert_ptr_equal(f->request.body.ptr, f->message->payload.ptr);
+    f->destination.cloud_events = CLOUD_EVENTS_BINARY;
+    sent(f, "");
+    assert_ptr_equal(f->request.body.ptr, f->message->payload.ptr);
+    f->destination.cloud_events = CLOUD_EVENTS_STRUCTURED;
+    sent(f, "");
+    assert_true(span_starts(f->request.body, SPAN("{\"specversion\":\"1.0\"")));
+    struct buf once = {.max = 4096};
+    buf_span(&once, f->request.body);
+    sent(f, "");
+    assert_true(span_eq(f->request.body, buf_view(&once)));
+    buf_free(&once);
+}
+
+static void of_an_event_nobody_overrides_what_describes_it(void **state)
+{
+    struct fixture *f = *state;
+    endpoint_headers(f, SPAN("{\"ce-id\":\"x\",\"content-type\":\"x/y\",\"x-b\":\"1\"}"));
+    f->message->headers = SPAN("{\"CE-Type\":\"x\",\"content-type\":\"x/y\",\"x-a\":\"1\"}");
+    f->message->event_type = SPAN("a.b");
+    f->destination.cloud_events = CLOUD_EVENTS_BINARY;
+    assert_int_equal(sent(f, "ce-id: msg_"), 1);
+    assert_int_equal(sent(f, "ce-type: a.b"), 1);
+    assert_int_equal(sent(f, "ce-id: x") + sent(f, "CE-Type"), 0);
+    assert_int_equal(sent(f, "x-a: 1") + sent(f, "x-b: 1"), 2);
+    assert_int_equal(sent(f, "content-type: application/json"), 1);
+    assert_int_equal(sent(f, "content-type: x/y"), 0);
+    f->destination.cloud_events = CLOUD_EVENTS_STRUCTURED;
+    assert_int_equal(sent(f, "content-type: application/cloudevents+json"), 1);
+    assert_int_equal(sent(f, "content-type: x/y"), 0);
+    assert_int_equal(sent(f, "webhook-signature: v1,"), 1);
+}
+
+static void nothing_has_no_content_type(void **state)
+{
+    struct fixture *f = *state;
+    f->message->payload = SPAN("");
+    assert_int_equal(sent(f, "content-type: "), 0);
+    assert_int_equal(sent(f, "content-type:"), 1);
+}
+
 static void headers_that_are_no_object_are_ignored(void **state)
 {
     struct fixture *f = *state;
@@ -125,6 +186,10 @@ int main(void)
         TEST(nobody_overrides_what_is_signed_or_how_it_is_framed),
         TEST(curl_is_told_not_to_ask_before_a_large_body),
         TEST(headers_that_are_no_object_are_ignored),
+        TEST(a_trace_is_sent_on_unless_someone_names_one),
+        TEST(the_body_is_the_payload_itself_unless_it_is_an_event),
+        TEST(of_an_event_nobody_overrides_what_describes_it),
+        TEST(nothing_has_no_content_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

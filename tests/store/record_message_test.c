@@ -133,6 +133,25 @@ static void an_example_keeps_its_only_endpoint(void **state)
     golden_mutations(&encoded, decode);
 }
 
+static void a_cloud_event_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct message in = sample(SPAN("[1, 2]")), *out;
+    size_t missing;
+    in.attributes = SPAN("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"a\"}");
+    in.traceparent = SPAN("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    in.tracestate = SPAN("a=1");
+    record_message_encode(&in, &encoded);
+    golden_same("message_cloud_event", &encoded);
+    assert_int_equal(record_message_decode(buf_view(&encoded), true, &out, &missing), ERR_OK);
+    compare_head(out, &in);
+    assert_true(span_eq(out->attributes, in.attributes));
+    assert_true(span_eq(out->traceparent, in.traceparent));
+    assert_true(span_eq(out->tracestate, in.tracestate));
+    message_unref(&out);
+    golden_mutations(&encoded, decode);
+}
+
 static void a_head_can_be_had_without_its_payload(void **state)
 {
     (void)state;
@@ -271,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_message_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delayed_message_keeps_its_time_even_in_chunks),
+        RECORD_TEST(a_cloud_event_is_written_as_its_golden_file_says),
         RECORD_TEST(a_head_can_be_had_without_its_payload),
         RECORD_TEST(an_example_keeps_its_only_endpoint),
         RECORD_TEST(an_expunged_message_keeps_its_head_only),
