@@ -189,8 +189,11 @@ void attempt_delivery_get_route(struct request *req)
     if (!lookup_message_endpoint(req, &l, false))
         return;
     struct delivery delivery;
+    struct id waits_for;
     uint32_t number = l.endpoint->number;
     enum err e = store_delivery_get(l.read, &l.message->id, number, &delivery);
+    if (!e)
+        e = store_delivery_waits_for(l.read, &delivery, &waits_for);
     if (e) {
         lookup_fail(req, &l, e);
         return;
@@ -200,7 +203,7 @@ void attempt_delivery_get_route(struct request *req)
     struct json_writer w;
     buf_init(&out, 4096);
     jw_init(&w, &out);
-    entity_out_delivery(&w, &delivery, &l.endpoint->id, in_flight);
+    entity_out_delivery(&w, &delivery, &l.endpoint->id, in_flight, &waits_for);
     lookup_release(&l);
     request_reply(req, 200, &out);
 }

@@ -56,7 +56,7 @@ unsigned status_states(enum status s, bool expanded)
 
 struct wall status_next_attempt(const struct delivery *d)
 {
-    if (!d->due.us || (d->manual_due.us && d->manual_due.us < d->due.us))
+    if (!d->due.us || d->held || (d->manual_due.us && d->manual_due.us < d->due.us))
         return d->manual_due;
     return d->due;
 }

@@ -15,7 +15,7 @@ enum status status_of_delivery(const struct delivery *d, bool expanded);
 enum status status_of_attempt(const struct attempt *a);
 /* The states (bits 1 << enum delivery_state) that a filter by this status wants. */
 unsigned status_states(enum status s, bool expanded);
-/* When the next attempt is made; {0}: none is planned. */
+/* When the next attempt is made; {0}: none is planned, or another delivery goes before. */
 struct wall status_next_attempt(const struct delivery *d);
 
 #endif

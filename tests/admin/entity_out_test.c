@@ -73,7 +73,8 @@ static struct endpoint an_endpoint(struct span *filters)
     "\"id\":\"ep_" ZERO_ID "\",\"uid\":null,\"url\":\"https://example.com/\","                  \
     "\"description\":\"\",\"version\":1,\"disabled\":false,\"filterTypes\":[\"user.created\"]," \
     "\"eventTypes\":[\"user.created\"],\"channels\":[\"c1\"],\"rateLimit\":null,"               \
-    "\"throttleRate\":null,\"metadata\":{},\"createdAt\":" TEXT0 ",\"updatedAt\":" TEXT1
+    "\"throttleRate\":null,\"ordering\":\"none\",\"cloudEvents\":\"none\",\"metadata\":{},"     \
+    "\"createdAt\":" TEXT0 ",\"updatedAt\":" TEXT1
 
 static void an_endpoint_shows_neither_secret_nor_headers(void **state)
 {
@@ -173,19 +174,19 @@ static void a_delivery_says_what_happened_and_what_happens_next(void **state)
                          .finished = T1,
                          .last_attempt = one,
                          .last_status = 503};
-    entity_out_delivery(begin(&p), &d, &one, false);
+    entity_out_delivery(begin(&p), &d, &one, false, &(struct id){{0}});
     expect(
         &p,
         "{\"msgId\":\"msg_" ZERO_ID "\",\"endpointId\":\"ep_" ZERO_ID "\","
         "\"state\":\"dead\",\"reason\":\"exhausted\",\"tries\":3,\"lastAttemptId\":\"atmpt_" ZERO_ID
-        "\",\"lastStatusCode\":503,\"nextAttempt\":null,\"createdAt\":" TEXT0
+        "\",\"lastStatusCode\":503,\"nextAttempt\":null,\"waitsFor\":null,\"createdAt\":" TEXT0
         ",\"finishedAt\":" TEXT1 "}");
     d = (struct delivery){.message = one, .state = DELIVERY_RETRYING, .created = T0, .due = T1};
-    entity_out_delivery(begin(&p), &d, &one, true);
+    entity_out_delivery(begin(&p), &d, &one, true, &one);
     expect(&p, "{\"msgId\":\"msg_" ZERO_ID "\",\"endpointId\":\"ep_" ZERO_ID "\","
                "\"state\":\"in_flight\",\"reason\":null,\"tries\":0,\"lastAttemptId\":null,"
-               "\"lastStatusCode\":null,\"nextAttempt\":null,\"createdAt\":" TEXT0
-               ",\"finishedAt\":null}");
+               "\"lastStatusCode\":null,\"nextAttempt\":null,\"waitsFor\":\"msg_" ZERO_ID
+               "\",\"createdAt\":" TEXT0 ",\"finishedAt\":null}");
 }
 
 static void a_key_never_shows_its_hash(void **state)

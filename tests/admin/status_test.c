@@ -62,6 +62,8 @@ static void the_next_attempt_is_the_earlier_of_scheduled_and_manual(void **state
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct delivery d = {.due = {cases[i].due}, .manual_due = {cases[i].manual}};
         assert_int_equal(status_next_attempt(&d).us, cases[i].next);
+        d.held = true; /* when its turn comes depends on another */
+        assert_int_equal(status_next_attempt(&d).us, cases[i].manual);
     }
 }
 

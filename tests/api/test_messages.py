@@ -157,7 +157,8 @@ def test_expunge_ends_what_was_still_to_be_delivered(start, receiver):
         (b'{"eventType":"e","payload":{},"payloadRetentionPeriod":0}', "payloadRetentionPeriod"),
         (b'{"eventType":"e","payload":{},"deliverAt":"tomorrow"}', "deliverAt"),
         (b'{"eventType":"e","payload":{},"application":{"uid":"x"}}', "application"),
-        (b'{"eventType":"e","payload":{},"orderingKey":"k"}', "orderingKey"),
+        (b'{"eventType":"e","payload":{},"orderingKey":""}', "orderingKey"),
+        (b'{"eventType":"e","payload":{},"orderingKey":["k"]}', "orderingKey"),
     ],
     ids=lambda value: str(value)[:40],
 )

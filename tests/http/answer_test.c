@@ -83,7 +83,8 @@ static const char *shown(const struct message *m, bool content)
 
 #define TAIL(channels, tags)                                                \
     "\"channels\":" channels ",\"id\":\"msg_1srOrx2ZWZBpBUvZwXKQmoEYga2\"," \
-    "\"timestamp\":\"2021-02-25T15:02:10.123456Z\",\"tags\":" tags ",\"deliverAt\":null}"
+    "\"timestamp\":\"2021-02-25T15:02:10.123456Z\",\"tags\":" tags          \
+    ",\"deliverAt\":null,\"orderingKey\":null}"
 
 static void a_message_shows_every_member_and_its_payload_as_it_came(void **state)
 {

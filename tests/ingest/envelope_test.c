@@ -70,8 +70,9 @@ static void every_member_arrives(void **state)
     struct message *m =
         taken(" { \"tags\" : [\"t 1\",\"t2\"], \"eventId\":\"e-1\", \"unknown\":[{}],"
               "\"channels\":[\"a:1\",\"b\"],\"payloadRetentionPeriod\":30,"
-              "\"deliverAt\":null,\"application\":null," BASE "} ");
+              "\"deliverAt\":null,\"application\":null,\"orderingKey\":\"k \\u00e9\"," BASE "} ");
     assert_true(span_is(m->event_id, "e-1"));
+    assert_true(span_is(m->ordering_key, "k \xc3\xa9"));
     assert_int_equal(m->channel_count, 2);
     assert_true(span_is(m->channels[0], "a:1") && span_is(m->channels[1], "b"));
     assert_int_equal(m->tag_count, 2);
@@ -277,7 +278,12 @@ static const struct {
     {"{" BASE ",\"application\":{\"name\":\"a\",\"rateLimit\":65536}}", "application.rateLimit"},
     {"{" BASE ",\"application\":{\"name\":\"a\",\"throttleRate\":1,\"rateLimit\":2}}",
      "application.rateLimit"},
-    {"{" BASE ",\"orderingKey\":\"k\"}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":\"\"}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":7}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":\"a\\u0000\"}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":\"\\ud800\"}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":\"" NAME128 NAME128 "k\"}", "orderingKey"},
+    {"{" BASE ",\"orderingKey\":\"k\",\"orderingKey\":\"k\"}", "orderingKey"},
     {"{" BASE ",\"eventType\":\"b\"}", "eventType"},
     {"{" BASE ",\"payload\":{}}", "payload"},
     {"{" BASE ",\"p\\u0061yload\":{}}", "payload"},

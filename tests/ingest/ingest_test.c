@@ -149,7 +149,7 @@ static void answers(void **state, const char *target, const char *headers, const
 #define OUT(event_id, type, payload, id)                                                  \
     "{\"eventId\":" event_id ",\"eventType\":\"" type "\",\"payload\":" payload           \
     ",\"channels\":null,\"id\":\"" id "\",\"timestamp\":\"2021-02-25T15:02:10.123456Z\"," \
-    "\"tags\":null,\"deliverAt\":null}"
+    "\"tags\":null,\"deliverAt\":null,\"orderingKey\":null}"
 
 /* ---------------------------------------------------------------- one message */
 

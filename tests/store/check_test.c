@@ -118,6 +118,54 @@ static void a_store_that_is_right_has_no_findings(void **state)
     assert_int_equal(report.index_entries, 6);
 }
 
+/* The first message's delivery in a line or not, and a row for its place. */
+static struct line_place place_in_line(bool in_line, bool held, bool row)
+{
+    struct line_place at = {.line = {7}, .ticket = first, .message = first};
+    struct delivery d = {.message = first,
+                         .endpoint_number = 1,
+                         .state = DELIVERY_RETRYING,
+                         .due = {WORLD_NOW + 5},
+                         .manual_due = {WORLD_NOW + 3}};
+    if (in_line) {
+        memcpy(d.line, at.line, LINE_BYTES);
+        d.ticket = first;
+        d.held = held;
+    }
+    world_begin(&w);
+    record_delivery_encode(&d, &w.record);
+    world_put(&w, TREE_DELIVERY, key_id_number(&first, 1));
+    if (row)
+        world_put(&w, TREE_LINE, key_line(1, &at));
+    assert_int_equal(mdb_txn_commit(w.txn), 0);
+    return at;
+}
+
+static void what_stands_in_a_line_has_its_place_there(void **state)
+{
+    (void)state;
+    static const struct {
+        bool in_line, held, row;
+        const char *finding; /* "": none */
+    } cases[] = {
+        {true, false, true, ""},
+        {true, false, false, "a delivery's place in its line is not there"},
+        {false, false, true, "stands in a line of endpoint number 1 that its delivery does not"},
+        {true, true, true, "is the first of its line"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct line_place at = place_in_line(cases[i].in_line, cases[i].held, cases[i].row);
+        uint64_t errors = check(&w.s);
+        assert_int_equal(errors > 0, *cases[i].finding != 0);
+        assert_non_null(strstr(findings, cases[i].finding));
+        if (!cases[i].row)
+            continue;
+        world_begin(&w);
+        world_del(&w, TREE_LINE, key_line(1, &at));
+        assert_int_equal(mdb_txn_commit(w.txn), 0);
+    }
+}
+
 /* Each row of a store that is right, taken away or damaged. */
 static struct treekey due_key(void)
 {
@@ -292,6 +340,7 @@ int main(void)
 #define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CHECK_TEST(a_store_that_is_right_has_no_findings),
+        CHECK_TEST(what_stands_in_a_line_has_its_place_there),
         CHECK_TEST(every_missing_row_is_found),
         CHECK_TEST(every_damaged_record_is_found),
         CHECK_TEST(a_result_needs_its_task_and_its_form),

@@ -7,6 +7,7 @@
 #include "tests/store/rig.h"
 
 enum { MESSAGES = 400, STEPS = 260, SEEDS = 12, KEYS = 3 };
+enum { ROWS = 2 * MESSAGES }; /* that may be due: scheduled, manual */
 
 struct sent {
     struct id id;
@@ -73,10 +74,14 @@ static void check_one(const struct sent *s)
     }
 }
 
-/* The scheduled rows among the first that are due. */
-static unsigned due_rows(struct due_row rows[64])
+static unsigned due_rows(struct due_row rows[ROWS])
 {
-    unsigned all = rig_due_rows(&r, e.number, rows), kept = 0;
+    unsigned all, kept = 0;
+    struct wall next;
+    struct store_read *read;
+    OK(store_read_begin(r.s, &read));
+    OK(store_due_page(read, e.number, (struct wall){0}, WALL_NEVER, rows, ROWS, &all, &next));
+    store_read_end(&read);
     for (unsigned i = 0; i < all; i++)
         if (rows[i].trigger == TRIGGER_SCHEDULED)
             rows[kept++] = rows[i];
@@ -85,7 +90,7 @@ static unsigned due_rows(struct due_row rows[64])
 
 static void check_law(void)
 {
-    struct due_row rows[64];
+    struct due_row rows[ROWS];
     unsigned n = due_rows(rows);
     for (unsigned i = 0; i < n; i++)
         check_one(find(&rows[i].message));
@@ -134,7 +139,7 @@ static void conclude(const struct id *message, enum attempt_trigger trigger, int
 /* An attempt of one that is due; now and then the outcome is lost in a crash. */
 static void attempt(void)
 {
-    struct due_row rows[64];
+    struct due_row rows[ROWS];
     unsigned n = due_rows(rows);
     if (n == 0)
         return;
@@ -189,7 +194,7 @@ static void expunge(void)
     OK(rig_do(&r, &op.op, STORE_EXPUNGE));
 }
 
-static unsigned mark_early(struct due_row rows[64])
+static unsigned mark_early(struct due_row rows[ROWS])
 {
     unsigned n = due_rows(rows);
     for (unsigned i = 0; i < n; i++)
@@ -199,7 +204,7 @@ static unsigned mark_early(struct due_row rows[64])
 
 static void change(void)
 {
-    struct due_row rows[64];
+    struct due_row rows[ROWS];
     bool settled = below(2);
     if (settled)
         rig_turns(&r, 6);
@@ -262,14 +267,14 @@ static void step(void)
 
 static void deliver_all(void)
 {
-    struct due_row rows[64];
+    struct due_row rows[ROWS];
     rig_turns(&r, 4);
     for (unsigned n, rounds = 0; (n = due_rows(rows)) > 0; rounds++) {
         assert_true(rounds < MESSAGES);
         rig_advance(&r, 3600 * US_PER_S);
         for (unsigned i = 0; i < n; i++)
             check_one(find(&rows[i].message));
-        struct id ids[64];
+        static struct id ids[ROWS];
         for (unsigned i = 0; i < n; i++)
             ids[i] = rows[i].message;
         rig_conclude_all(&r, ids, n, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);

@@ -67,6 +67,25 @@ static void a_delivery_whose_failure_was_told_says_so_beside_its_state(void **st
     golden_mutations(&encoded, decode_delivery);
 }
 
+static void a_delivery_in_a_line_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct delivery in = {.state = DELIVERY_SCHEDULED,
+                          .created = {1700000000000001},
+                          .due = {1700000000000002},
+                          .ticket = golden_id(7),
+                          .held = true};
+    struct delivery out;
+    memset(in.line, 0xcc, LINE_BYTES);
+    record_delivery_encode(&in, &encoded);
+    golden_same("delivery_line", &encoded);
+    assert_int_equal(record_delivery_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_true(out.held);
+    assert_memory_equal(out.line, in.line, LINE_BYTES);
+    assert_memory_equal(&out.ticket, &in.ticket, ID_BYTES);
+    golden_mutations(&encoded, decode_delivery);
+}
+
 static void a_delivery_has_one_size_in_every_state(void **state)
 {
     (void)state;
@@ -235,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_delivery_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delivery_whose_failure_was_told_says_so_beside_its_state),
+        RECORD_TEST(a_delivery_in_a_line_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delivery_has_one_size_in_every_state),
         RECORD_TEST(a_due_row_is_written_as_its_golden_file_says),
         RECORD_TEST(an_attempt_is_written_as_its_golden_file_says),

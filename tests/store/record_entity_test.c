@@ -161,6 +161,38 @@ static void an_endpoint_is_written_as_its_golden_file_says(void **state)
     endpoint_free(&out);
 }
 
+static void an_ordered_endpoint_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint(), *out;
+    in.ordering = ORDERING_FIFO;
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_same("endpoint_ordered", &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    assert_int_equal(out->ordering, ORDERING_FIFO);
+    endpoint_free(&out);
+    buf_clear(&encoded);
+    in.ordering = ORDERINGS;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
+}
+
+static void an_endpoint_for_cloud_events_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint(), *out;
+    in.cloud_events = CLOUD_EVENTS_BINARY;
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_same("endpoint_cloud_events", &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    assert_int_equal(out->cloud_events, CLOUD_EVENTS_BINARY);
+    endpoint_free(&out);
+    buf_clear(&encoded);
+    in.cloud_events = CLOUD_EVENTS_END;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
+}
+
 static void a_damaged_endpoint_is_corrupt(void **state)
 {
     (void)state;
@@ -337,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(an_application_is_written_as_its_golden_file_says),
         RECORD_TEST(an_endpoint_is_written_as_its_golden_file_says),
+        RECORD_TEST(an_ordered_endpoint_is_written_as_its_golden_file_says),
+        RECORD_TEST(an_endpoint_for_cloud_events_is_written_as_its_golden_file_says),
         RECORD_TEST(a_damaged_endpoint_is_corrupt),
         RECORD_TEST(an_endpoint_of_nothing_but_defaults_survives),
         RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),

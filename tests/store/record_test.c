@@ -99,6 +99,20 @@ static void a_failed_task_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_task);
 }
 
+static void a_task_that_walks_lines_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct task in = task, out;
+    in.kind = TASK_ORDER_CHANGED;
+    in.place = (struct line_place){.ticket = golden_id(5), .message = golden_id(6)};
+    memset(in.place.line, 0xcc, LINE_BYTES);
+    record_task_encode(&in, &encoded);
+    golden_same("task_lines", &encoded);
+    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out.place, &in.place, sizeof in.place);
+    golden_mutations(&encoded, decode_task);
+}
+
 static enum err decode_result(struct span in)
 {
     struct task_result r;
@@ -293,6 +307,7 @@ int main(void)
         RECORD_TEST(a_task_is_written_as_its_golden_file_says),
         RECORD_TEST(a_task_with_a_rate_is_written_as_its_golden_file_says),
         RECORD_TEST(a_failed_task_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_task_that_walks_lines_is_written_as_its_golden_file_says),
         RECORD_TEST(a_result_is_written_as_its_golden_file_says),
         RECORD_TEST(a_damaged_task_is_corrupt),
         RECORD_TEST(a_task_s_filter_is_written_as_its_golden_file_says),
