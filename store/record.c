@@ -46,7 +46,7 @@ static enum err decode_pace(struct span value, struct task *out)
     struct reader r = reader_of(value);
     out->rate = read_u32(&r);
     out->next_ns = (int64_t)read_u64(&r);
-    if (out->rate < 1 || out->rate > RATE_MAX || out->next_ns < 0)
+    if (out->rate < 1 || out->rate > RATE_MAX || out->next_ns < 0 || out->next_ns > INT64_MAX / 2)
         return ERR_CORRUPT;
     return codec_finished(&r);
 }
