@@ -23,7 +23,7 @@ PHASES = "examples,coverage,fuzzing" + (",stateful" if ASKED else "")
 NOT = "positive_data_acceptance,negative_data_rejection"
 CHECKS = ["--checks", "all", "--exclude-checks", NOT]
 # These end what the others ask for.
-ENDS = r"^(application\.delete|endpoint\.delete|message\.expunge_content|key\.revoke)$"
+ENDS = r"^((application|endpoint)\.delete|message\.(\w+_)?expunge_\w+|key\.revoke)$"
 TOOL = shutil.which("schemathesis", path=Path(sys.executable).parent)
 
 
