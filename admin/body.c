@@ -154,7 +154,7 @@ void body_adopt(struct body *b, const char *name, const struct body *inner)
 
 void body_enter(struct body *outer, struct json_value object, struct body *inner)
 {
-    *inner = (struct body){.root = object, .arena = outer->arena, .result = outer->result};
+    *inner = (struct body){.root = object, .arena = outer->arena, .result = outer->result, .work = outer->work};
     if (!inner->result && object.type != JSON_OBJECT)
         body_refuse(inner, "", "value is not a valid object");
 }
@@ -162,6 +162,7 @@ void body_enter(struct body *outer, struct json_value object, struct body *inner
 void body_leave(struct body *outer, const char *name, struct body *inner)
 {
     outer->arena = inner->arena;
+    outer->work = inner->work;
     inner->arena = (struct arena){0};
     body_adopt(outer, name, inner);
 }

@@ -22,6 +22,7 @@ struct body {
     char field[BODY_FIELD_MAX + 1]; /* dotted path of the broken field, as
                                        http/answer.h says; empty: the body itself */
     char message[160];
+    size_t work;      /* as json_schema_check counts it */
     const char *type; /* of the refusal: "value_error", … */
 };
 

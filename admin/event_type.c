@@ -49,7 +49,7 @@ static void read_schemas(struct body *b, struct event_type *t, bool patch)
     if (state != FIELD_VALUE)
         return;
     for (struct json_walk walk = json_walk(schemas); json_next(&walk, &version, &schema);)
-        if (!b->result && !json_schema_check(schema, &fault))
+        if (!b->result && !json_schema_check(schema, &b->work, &fault))
             refuse_schema(b, version, &fault);
 }
 

@@ -6,11 +6,12 @@
  * are counted, since each of many may walk all of a large schema. */
 #include "admin/json_schema.h"
 
+#include "admin/json_index.h"
 #include "admin/json_pattern.h"
 #include "admin/json_pointer.h"
+#include "base/bounds.h"
 #include "http/answer.h"
 
-#define WORK_MAX ((size_t)32 * 1024 * 1024)
 #define TEXT_BYTES_MAX (64 * 1024)
 
 /* Where the check is: frames of the recursion, innermost first. */
@@ -22,8 +23,12 @@ struct place {
 
 struct checker {
     struct json_schema_fault *fault;
-    size_t work;
+    size_t *work;
+    struct json_value root;
+    struct json_index homes[2]; /* of what most references lead to, by `home_names` */
 };
+
+static const char *const home_names[] = {"$defs", "definitions"};
 
 /* What references are relative to: the nearest schema around them that has an $id, or the root. */
 struct scope {
@@ -117,11 +122,11 @@ static bool check_list(struct checker *c, const struct place *p, struct json_val
             return fail(c, &at, message);
         struct json_walk rest = w;
         while (json_next(&rest, &none, &other)) {
-            c->work += other.raw.len;
+            *c->work += other.raw.len;
             if (span_eq(item.raw, other.raw))
                 return fail(c, &at, "is there twice");
         }
-        if (c->work > WORK_MAX)
+        if (*c->work > SCHEMA_WORK_MAX)
             return fail(c, p, "is too large to be checked");
     }
     return true;
@@ -188,14 +193,25 @@ static bool has_anchor(struct checker *c, struct json_value v, struct span name)
 {
     struct span none;
     struct json_value item;
-    c->work += v.raw.len;
-    if (c->work > WORK_MAX || (v.type != JSON_OBJECT && v.type != JSON_ARRAY))
+    *c->work += v.raw.len;
+    if (*c->work > SCHEMA_WORK_MAX || (v.type != JSON_OBJECT && v.type != JSON_ARRAY))
         return false;
     if (v.type == JSON_OBJECT && names_anchor(v, name))
         return true;
     for (struct json_walk w = json_walk(v); json_next(&w, &none, &item);)
         if (has_anchor(c, item, name))
             return true;
+    return false;
+}
+
+/* "/$defs/name" and its like, in the root. */
+static bool leads_home(const struct checker *c, const struct scope *s, struct span pointer)
+{
+    struct json_value target;
+    struct span rest = span_skip(pointer, 1), home = span_cut(&rest, '/');
+    for (size_t i = 0; i < 2 && s->base.raw.ptr == c->root.raw.ptr && rest.ptr; i++)
+        if (span_is(home, home_names[i]))
+            return json_index_get(&c->homes[i], rest, &target);
     return false;
 }
 
@@ -206,7 +222,7 @@ static bool leads_somewhere(struct checker *c, const struct scope *s, struct spa
         return true;
     struct span fragment = span_skip(reference, 1);
     if (fragment.len == 0 || fragment.ptr[0] == '/')
-        return json_pointer_get(s->base, fragment, &target, &c->work);
+        return leads_home(c, s, fragment) || json_pointer_get(s->base, fragment, &target, c->work);
     return has_anchor(c, s->base, fragment);
 }
 
@@ -219,9 +235,9 @@ static bool check_reference(struct checker *c, const struct scope *s, const stru
     const char *why = good ? "leads nowhere in this schema" : "must be a text";
     good = good && leads_somewhere(c, s, buf_view(&text));
     buf_free(&text);
-    if (c->work > WORK_MAX)
+    if (*c->work > SCHEMA_WORK_MAX)
         why = "is one of too many references to be checked";
-    return (good && c->work <= WORK_MAX) || fail(c, p, why);
+    return (good && *c->work <= SCHEMA_WORK_MAX) || fail(c, p, why);
 }
 
 /* ---------------------------------------------------------------- keywords */
@@ -436,11 +452,20 @@ static bool check_schema(struct checker *c, const struct scope *outer, const str
     return true;
 }
 
-bool json_schema_check(struct json_value schema, struct json_schema_fault *fault)
+bool json_schema_check(struct json_value schema, size_t *work, struct json_schema_fault *fault)
 {
     const struct scope outer = {schema};
     const struct place root = {.up = NULL};
-    struct checker c = {.fault = fault};
+    struct checker c = {.fault = fault, .work = work, .root = schema};
+    struct json_value home;
+    enum err e = ERR_OK;
     *fault = (struct json_schema_fault){.message = NULL};
-    return check_schema(&c, &outer, &root, schema);
+    for (size_t i = 0; i < 2 && !e; i++)
+        if (json_pointer_member(schema, span_text(home_names[i]), &home))
+            e = json_index_build(home, &c.homes[i]);
+    bool good = e ? fail(&c, &root, "cannot be checked for want of memory")
+                  : check_schema(&c, &outer, &root, schema);
+    for (size_t i = 0; i < 2; i++)
+        json_index_free(&c.homes[i]);
+    return good;
 }

@@ -17,7 +17,9 @@ struct json_schema_fault {
     const char *message; /* static text */
 };
 
-/* `schema` is a value that json_check accepted. False: *fault says the first thing that is wrong. */
-bool json_schema_check(struct json_value schema, struct json_schema_fault *fault);
+/* `schema` is a value that json_check accepted. False: *fault says the first thing that is wrong.
+ * *work grows by the bytes that references and lists make it walk over; above SCHEMA_WORK_MAX, for
+ * all schemas of a request together, that is a fault. */
+bool json_schema_check(struct json_value schema, size_t *work, struct json_schema_fault *fault);
 
 #endif

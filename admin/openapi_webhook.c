@@ -15,7 +15,7 @@ struct webhook {
     struct body *b;
     struct span name; /* decoded; empty until then */
     const char *section;
-    size_t *work;
+    struct schema_source source;
 };
 
 /* Records a fault at `place` ("" for the webhook itself) below the webhook. */
@@ -42,7 +42,7 @@ static bool follow(struct webhook *h, struct json_value *v)
     struct span text;
     for (unsigned hops = 0; json_pointer_member(*v, SPAN("$ref"), &reference); hops++) {
         if (hops == HOPS_MAX || json_plain(reference, &text) || !span_starts(text, SPAN("#/")) ||
-            !json_pointer_get(h->b->root, span_skip(text, 1), &target, h->work)) {
+            !json_pointer_get(h->b->root, span_skip(text, 1), &target, &h->b->work)) {
             refuse(h, "$ref", "leads nowhere in this document");
             return false;
         }
@@ -126,7 +126,7 @@ static void check_schema(struct webhook *h, struct span text)
         return;
     }
     struct json_walk w = json_walk(schemas);
-    if (json_next(&w, &version, &schema) && !json_schema_check(schema, &fault))
+    if (json_next(&w, &version, &schema) && !json_schema_check(schema, &h->b->work, &fault))
         refuse(h, fault.path, fault.message);
 }
 
@@ -138,7 +138,7 @@ static void read_schema(struct webhook *h, struct json_value operation, struct s
         return;
     buf_init(&text, ADMIN_BODY_MAX);
     buf_text(&text, "{\"1\":");
-    const char *fault = schema_bundle(h->b->root, schema, &text, h->work);
+    const char *fault = schema_bundle(&h->source, schema, &text, &h->b->work);
     buf_char(&text, '}');
     if (!fault && text.failed)
         fault = "is too large with what it refers to";
@@ -222,16 +222,15 @@ static bool find_webhooks(struct body *b, const char **section, struct json_valu
 void openapi_webhook_read(struct body *b, struct event_type **types, unsigned *count)
 {
     struct json_value webhooks, path;
-    size_t work = 0;
     unsigned i = 0;
-    struct webhook h = {.b = b, .work = &work};
+    struct webhook h = {.b = b};
     struct span raw;
     *types = NULL;
     *count = 0;
     if (b->result || !read_version(b) || !find_webhooks(b, &h.section, &webhooks, count) || !*count)
         return;
     struct event_type *all = arena_alloc(&b->arena, *count * sizeof *all);
-    if (!all) {
+    if (!all || schema_source_open(b->root, &h.source)) {
         b->result = ERR_NO_MEMORY;
         return;
     }
@@ -241,5 +240,6 @@ void openapi_webhook_read(struct body *b, struct event_type **types, unsigned *c
         all[i].name = h.name;
         read_webhook(&h, path, &all[i]);
     }
+    schema_source_close(&h.source);
     *types = all;
 }

@@ -5,15 +5,14 @@
 #include "admin/schema_bundle.h"
 
 #include "admin/json_pointer.h"
-#include "base/json_writer.h"
+#include "base/bounds.h"
 
 #define REFERENCES_MAX 256 /* different ones of one schema */
 #define POINTER_MAX 512
-#define WORK_MAX ((size_t)64 * 1024 * 1024)
 #define COMPONENTS "/components/schemas/"
 
 struct bundle {
-    struct json_value document;
+    const struct schema_source *source;
     struct buf *out;
     const char *home; /* "$defs" or "definitions" */
     const char *fault;
@@ -26,6 +25,31 @@ static void fail(struct bundle *b, const char *why)
 {
     if (!b->fault)
         b->fault = why;
+}
+
+/* ---------------------------------------------------------------- the document */
+
+enum err schema_source_open(struct json_value document, struct schema_source *out)
+{
+    struct json_value components, schemas;
+    *out = (struct schema_source){.document = document};
+    bool some = json_pointer_member(document, SPAN("components"), &components) &&
+                json_pointer_member(components, SPAN("schemas"), &schemas);
+    return some ? json_index_build(schemas, &out->components) : ERR_OK;
+}
+
+void schema_source_close(struct schema_source *s)
+{
+    json_index_free(&s->components);
+}
+
+static bool find(const struct schema_source *s, struct span pointer, struct json_value *out,
+                 size_t *work)
+{
+    struct span name = span_skip(pointer, sizeof COMPONENTS - 1);
+    if (span_starts(pointer, SPAN(COMPONENTS)) && json_index_get(&s->components, name, out))
+        return true;
+    return json_pointer_get(s->document, pointer, out, work);
 }
 
 /* ---------------------------------------------------------------- references */
@@ -152,7 +176,7 @@ static void write_members(struct bundle *b, struct json_value v, enum members me
 static void write_value(struct bundle *b, struct json_value v, enum members members)
 {
     *b->work += v.raw.len;
-    if (*b->work > WORK_MAX)
+    if (*b->work > SCHEMA_WORK_MAX)
         fail(b, "is too large with what it refers to");
     if (v.type != JSON_OBJECT && v.type != JSON_ARRAY) {
         buf_span(b->out, v.raw);
@@ -167,7 +191,7 @@ static void write_value(struct bundle *b, struct json_value v, enum members memb
 
 static bool lookup(struct bundle *b, unsigned index, struct json_value *out)
 {
-    if (json_pointer_get(b->document, buf_view(&b->pointers[index]), out, b->work))
+    if (find(b->source, buf_view(&b->pointers[index]), out, b->work))
         return true;
     fail(b, "has a reference that leads nowhere");
     return false;
@@ -196,17 +220,17 @@ static struct json_value follow(struct bundle *b, struct json_value schema)
         bool alone = json_next(&w, &name, &reference) && span_is(name, "$ref") &&
                      !json_next(&w, &name, &item);
         if (!alone || json_plain(reference, &text) || !span_starts(text, SPAN("#/")) ||
-            !json_pointer_get(b->document, span_skip(text, 1), &target, b->work))
+            !find(b->source, span_skip(text, 1), &target, b->work))
             break;
         schema = target;
     }
     return schema;
 }
 
-const char *schema_bundle(struct json_value document, struct json_value schema, struct buf *out,
-                          size_t *work)
+const char *schema_bundle(const struct schema_source *source, struct json_value schema,
+                          struct buf *out, size_t *work)
 {
-    struct bundle b = {.document = document, .out = out, .home = "$defs", .work = work};
+    struct bundle b = {.source = source, .out = out, .home = "$defs", .work = work};
     struct json_value own;
     schema = follow(&b, schema);
     if (json_pointer_member(schema, SPAN("$defs"), &own))

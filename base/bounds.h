@@ -49,6 +49,7 @@
 #define TASK_RESULTS_MAX 65536 /* rows of a task's result, each under 400 bytes: within REPLY_MAX */
 #define IMPORT_TYPES_MAX 1000  /* event types of an import: one commit */
 #define IMPORT_BODY_MAX (4 * 1024 * 1024)
+#define SCHEMA_WORK_MAX ((size_t)64 * 1024 * 1024) /* bytes that the schemas of a request may cost */
 
 /* CloudEvents and traces. */
 #define IDEMPOTENCY_KEPT_S (12 * 3600) /* explicit keys, and the identity of a CloudEvent */

@@ -29,7 +29,7 @@ struct list {
     struct node *first, *last;
 };
 
-enum lane { FANOUTS, ORDERS, MOVES, ATTEMPTS, LANES };
+enum lane { FANOUTS, ORDERS, MOVES, ATTEMPTS, FIGURES, LANES };
 
 struct tasks {
     struct list lanes[LANES];
@@ -101,6 +101,9 @@ static enum lane lane_of(const struct task *t)
     case TASK_REPLAY_MISSING:
     case TASK_BULK_REPLAY:
         return ATTEMPTS;
+    case TASK_APP_STATS:
+    case TASK_EVENT_TYPES:
+        return FIGURES;
     default:
         return MOVES;
     }
@@ -313,6 +316,16 @@ static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, b
     return e;
 }
 
+/* What moves nothing comes last, one task a batch, in turn. */
+static enum err step_figures(struct batch *b, struct list *l, unsigned limit)
+{
+    struct node *n = b->rows < limit ? take_first(l) : NULL;
+    if (!n)
+        return ERR_OK;
+    append(l, n);
+    return step(b, n, limit);
+}
+
 enum err tasks_step(struct batch *b, unsigned rows, bool *more)
 {
     struct tasks *t = b->tasks;
@@ -325,8 +338,10 @@ enum err tasks_step(struct batch *b, unsigned rows, bool *more)
         e = step_moves(b, &t->lanes[MOVES], limit);
     if (!e)
         e = step_attempts(b, &t->lanes[ATTEMPTS], limit, more);
+    if (!e)
+        e = step_figures(b, &t->lanes[FIGURES], limit);
     if (t->lanes[FANOUTS].first || t->lanes[ORDERS].first || t->lanes[MOVES].first ||
-        t->fresh.first)
+        t->lanes[FIGURES].first || t->fresh.first)
         *more = true;
     return e;
 }

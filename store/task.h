@@ -10,7 +10,8 @@
  *   - what rearranges the lines of ordered endpoints has turns of its own: meanwhile they stand
  *     still;
  *   - recovers and replays wait for the attempts that they asked for, and whatever has a rate for
- *     its moments: they hold nothing else back. */
+ *     its moments: they hold nothing else back;
+ *   - figures take what rows the others leave. */
 #ifndef STORE_TASK_H
 #define STORE_TASK_H
 

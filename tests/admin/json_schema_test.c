@@ -17,7 +17,8 @@ static bool check(const char *text, struct json_schema_fault *fault)
     struct json_error error;
     if (json_check(span_text(text), JSON_DEPTH_MAX, &v, &error))
         fail_msg("%s: no JSON: %s", text, error.what);
-    return json_schema_check(v, fault);
+    size_t work = 0;
+    return json_schema_check(v, &work, fault);
 }
 
 static void schemas_pass(void **state)
@@ -147,11 +148,32 @@ static void references_cannot_cost_more_than_their_bound(void **state)
         buf_char(&text, 'x');
     buf_text(&text, "\"}},\"allOf\":[");
     for (int i = 0; i < 4000; i++)
-        buf_text(&text, "{\"$ref\":\"#/$defs/filler\"},");
+        buf_text(&text, "{\"$ref\":\"#/allOf/0\"},");
     buf_text(&text, "true]}");
     assert_false(text.failed);
     assert_false(check(text.ptr, &fault));
     assert_string_equal(fault.message, "is one of too many references to be checked");
+    buf_free(&text);
+}
+
+static void what_most_references_lead_to_is_looked_up_at_once(void **state)
+{
+    (void)state;
+    struct json_schema_fault fault;
+    struct json_error error;
+    struct json_value v;
+    struct buf text;
+    size_t work = 0;
+    buf_init(&text, ADMIN_BODY_MAX);
+    buf_text(&text, "{\"$defs\":{\"a\":{}");
+    for (int i = 0; i < 4000; i++)
+        buf_printf(&text, ",\"n%d\":{\"$ref\":\"#/$defs/n%d\"}", i, 3999 - i);
+    buf_text(&text, "}}");
+    assert_int_equal(json_check(buf_view(&text), JSON_DEPTH_MAX, &v, &error), ERR_OK);
+    assert_true(json_schema_check(v, &work, &fault));
+    assert_true(work < text.len);
+    work = SCHEMA_WORK_MAX + 1;
+    assert_false(json_schema_check(v, &work, &fault));
     buf_free(&text);
 }
 
@@ -181,6 +203,7 @@ int main(void)
         cmocka_unit_test(what_is_no_schema_is_named_with_its_place),
         cmocka_unit_test(a_place_too_long_to_tell_is_cut_at_an_element),
         cmocka_unit_test(references_cannot_cost_more_than_their_bound),
+        cmocka_unit_test(what_most_references_lead_to_is_looked_up_at_once),
         cmocka_unit_test(regular_expressions_are_told_from_what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

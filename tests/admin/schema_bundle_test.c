@@ -27,6 +27,16 @@ static const char document[] =
     "\"D~/x\":{\"const\":1}}},"
     "\"other\":[{\"type\":\"null\"}]}";
 
+static const char *bundle(const char *document_text, const char *schema, struct buf *out,
+                          size_t *work)
+{
+    struct schema_source source;
+    assert_int_equal(schema_source_open(parse(document_text), &source), ERR_OK);
+    const char *why = schema_bundle(&source, parse(schema), out, work);
+    schema_source_close(&source);
+    return why;
+}
+
 static void schemas_stand_alone(void **state)
 {
     (void)state;
@@ -59,7 +69,7 @@ static void schemas_stand_alone(void **state)
         struct buf out;
         size_t work = 0;
         buf_init(&out, 4096);
-        const char *why = schema_bundle(parse(document), parse(cases[i].schema), &out, &work);
+        const char *why = bundle(document, cases[i].schema, &out, &work);
         if (why)
             fail_msg("%s: %s", cases[i].schema, why);
         assert_string_equal(out.ptr, cases[i].bundle);
@@ -89,7 +99,7 @@ static void what_cannot_stand_alone_is_refused(void **state)
         struct buf out;
         size_t work = 0;
         buf_init(&out, cases[i].room);
-        const char *why = schema_bundle(parse(document), parse(cases[i].schema), &out, &work);
+        const char *why = bundle(document, cases[i].schema, &out, &work);
         assert_non_null(why);
         assert_string_equal(why, cases[i].why);
         buf_free(&out);
@@ -107,7 +117,7 @@ static void references_are_bounded(void **state)
     for (int i = 0; i < 300; i++)
         buf_printf(&text, "%s{\"$ref\":\"#/allOf/%d\"}", i ? "," : "", i);
     buf_text(&text, "]}");
-    const char *why = schema_bundle(parse(text.ptr), parse(text.ptr), &out, &work);
+    const char *why = bundle(text.ptr, text.ptr, &out, &work);
     assert_string_equal(why, "has too many references");
     buf_free(&text);
     buf_free(&out);
