@@ -5,6 +5,8 @@
 #include "base/media_type.h"
 #include "ingest/trace.h"
 
+#include <assert.h>
+
 #define CLOUD_EVENTS "application/cloudevents"
 
 static void note(void *context, struct span name, struct span value)
@@ -13,6 +15,7 @@ static void note(void *context, struct span name, struct span value)
     switch (name.len ? name.ptr[0] | 0x20 : 0) {
     case 'c':
         if (name.len >= 3 && span_eq_nocase(span_of(name.ptr, 3), SPAN("ce-"))) {
+            assert(h->count < HEADERS_MAX); /* the guard let no more pass */
             h->attributes[h->count++] = (struct head_attribute){name, value};
         } else if (span_eq_nocase(name, SPAN("content-type"))) {
             h->content_type = h->content_types ? h->content_type : span_trim(value);

@@ -124,6 +124,16 @@ def test_json_data_is_delivered_byte_for_byte(service, app, receiver, data):
     service.until(app, msg, endpoint, "delivered")
 
 
+def test_a_large_event_arrives_whole_and_is_read_back_whole(service, app, receiver):
+    subscribe(service, app, receiver, "structured")
+    subscribe(service, app, receiver, "binary")
+    data = {"text": "ä\"" * 100_000}
+    msg = send(service, app, event(data, subject="s" * 3000, datacontenttype="application/json")).json()["id"]
+    for delivery in receiver.wait(2):
+        assert received(delivery).get_data() == data
+    assert service.get(f"/app/{app}/msg/{msg}").json()["payload"] == data
+
+
 def test_binary_data_is_delivered_as_bytes_of_their_type(service, app, receiver):
     service.subscribe(app, receiver, "/plain")
     body = raw(data_base64=base64.b64encode(b"\x00\xff").decode(), datacontenttype="image/png")
