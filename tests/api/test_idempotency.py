@@ -5,7 +5,9 @@ import uuid
 
 import pytest
 
+import routes
 from surehook import eventually
+from test_tenants import World
 
 
 def keyed(key):
@@ -120,6 +122,32 @@ def test_admin_posts_are_idempotent_too(service):
     assert (one.status, two.status) == (201, 201)
     assert one.json() == two.json()
     assert len(service.get("/app").json()["data"]) == 1
+
+
+# What a repeat must show anew, because nobody keeps the secret of the first answer, or because it
+# only reads.
+ANEW = {
+    "authentication.app_portal_access",
+    "authentication.dashboard_access",
+    "authentication.logout",
+    "environment.export",
+    "key.create",
+}
+
+
+def test_every_post_repeats_its_first_answer(start):
+    service = start(retry_schedule="")
+    wrong = []
+    posts = [r for r in routes.of(service) if r.method == "POST" and r.operation not in ANEW]
+    for route in posts:
+        world = World(service)
+        first, again = (
+            world.call(route, service.token, **keyed("once-" + route.operation)) for _ in range(2)
+        )
+        if first.status >= 300 or (first.status, first.body) != (again.status, again.body):
+            wrong.append((route.operation, first, again))
+    assert wrong == []
+    assert len(posts) > 20
 
 
 def test_a_repeated_batch_repeats_every_result(service, app):

@@ -90,13 +90,13 @@ class World:
         assert reply.status < 300, reply.body
         return reply.json()
 
-    def call(self, route, token):
+    def call(self, route, token, **headers):
         """`token` "": without one."""
         body = None
         if route.method not in ("GET", "DELETE"):
             text = json.dumps(BODIES.get(route.operation, {}))
             body = text.replace("{name}", self.ids["name"]).encode()
-        headers = {} if token else {"authorization": ""}
+        headers |= {} if token else {"authorization": ""}
         operational = "/operational-webhook/" in route.path
         endpoint = self.ids["operational" if operational else "endpoint"]
         path = route.path.format(**{**self.ids, "endpoint": endpoint})
