@@ -373,6 +373,63 @@ static void a_body_that_is_declared_as_json_must_be_json(void **state)
     refused(binary(lines, span_of(deep, sizeof deep)), "deep", "");
 }
 
+/* ---------------------------------------------------------------- damage */
+
+/* Taken with attributes that are JSON, or refused with a reason: never anything between. */
+static void is_whole(struct read *r)
+{
+    struct json_value object;
+    struct json_error error;
+    if (r->result) {
+        assert_int_equal(r->result, ERR_INVALID);
+        assert_non_null(r->fault.message);
+        assert_non_null(r->fault.where);
+        return;
+    }
+    assert_int_equal(json_check(r->m->attributes, 2, &object, &error), ERR_OK);
+    assert_true(r->m->event_type.len > 0 && r->identity.used);
+    message_unref(&r->m);
+}
+
+static void an_event_with_one_byte_changed_is_taken_whole_or_refused(void **state)
+{
+    (void)state;
+    static const char text[] = EVENT(",\"time\":\"2026-01-02T03:04:05Z\",\"x\":\"\\u00e4\\\\\","
+                                     "\"n\":-1,\"b\":true,\"data_base64\":\"AAEC\"");
+    static const char bytes[] = "\"\\{}[]:,0aZ% \x01\x7f\xc3\xff";
+    char damaged[sizeof text];
+    for (size_t at = 0; at < sizeof text - 1; at++)
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            struct json_value object;
+            struct json_error error;
+            memcpy(damaged, text, sizeof text);
+            damaged[at] = bytes[i];
+            struct span input = span_of(damaged, sizeof text - 1);
+            if (json_check(input, JSON_DEPTH_MAX, &object, &error) || object.type != JSON_OBJECT)
+                continue;
+            struct read r = structured(input, NULL);
+            is_whole(&r);
+        }
+}
+
+static void a_header_with_one_byte_changed_is_taken_whole_or_refused(void **state)
+{
+    (void)state;
+    static const char value[] = "\"a\\\"b\"%C3%A4%25";
+    char damaged[sizeof value];
+    for (size_t at = 0; at < sizeof value - 1; at++)
+        for (int byte = 1; byte < 256; byte++) {
+            memcpy(damaged, value, sizeof value);
+            damaged[at] = (char)byte;
+            struct head h = head_of(HEADERS "content-type: application/json\n");
+            h.attributes[h.count++] =
+                (struct head_attribute){SPAN("ce-x"), span_of(damaged, sizeof value - 1)};
+            struct read r = {0};
+            r.result = cloud_event_binary(&h, SPAN("{}"), &r.m, &r.identity, &r.fault);
+            is_whole(&r);
+        }
+}
+
 /* ---------------------------------------------------------------- identity and trace */
 
 static bool same_key(struct read a, struct read b)
@@ -482,6 +539,8 @@ int main(void)
         cmocka_unit_test(the_body_is_the_data_whatever_it_is),
         cmocka_unit_test(bad_headers_are_named),
         cmocka_unit_test(a_body_that_is_declared_as_json_must_be_json),
+        cmocka_unit_test(an_event_with_one_byte_changed_is_taken_whole_or_refused),
+        cmocka_unit_test(a_header_with_one_byte_changed_is_taken_whole_or_refused),
         cmocka_unit_test(the_identity_is_source_and_id_and_nothing_else),
         cmocka_unit_test(the_body_of_an_identity_is_type_and_data),
         cmocka_unit_test(the_events_own_trace_wins_over_the_requests),
