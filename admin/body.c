@@ -154,7 +154,8 @@ void body_adopt(struct body *b, const char *name, const struct body *inner)
 
 void body_enter(struct body *outer, struct json_value object, struct body *inner)
 {
-    *inner = (struct body){.root = object, .arena = outer->arena, .result = outer->result, .work = outer->work};
+    *inner = (struct body){
+        .root = object, .arena = outer->arena, .result = outer->result, .work = outer->work};
     if (!inner->result && object.type != JSON_OBJECT)
         body_refuse(inner, "", "value is not a valid object");
 }

@@ -41,8 +41,8 @@ void body_close(struct body *b);
 /* False, with the refusal replied, when a rule was broken. */
 bool body_good(struct request *req, const struct body *b);
 
-/* `inner` reads an object inside the body, with the memory of the outer one, until body_leave, which
- * records what broke in it under `name`. One at a time. */
+/* `inner` reads an object inside the body, with the memory of the outer one, until body_leave,
+ * which records what broke in it under `name`. One at a time. */
 void body_enter(struct body *outer, struct json_value object, struct body *inner);
 void body_leave(struct body *outer, const char *name, struct body *inner);
 

@@ -59,8 +59,8 @@ static void read_feature_flags(struct body *b, struct event_type *t, bool patch)
     struct span flag = {0}, list[EVENT_TYPE_FLAGS_MAX];
     unsigned count = 0;
     enum field one = body_text(b, "featureFlag", &field_feature_flag, &flag);
-    enum field many = body_texts(b, "featureFlags", &field_feature_flag, 0, EVENT_TYPE_FLAGS_MAX,
-                                 list, &count);
+    enum field many =
+        body_texts(b, "featureFlags", &field_feature_flag, 0, EVENT_TYPE_FLAGS_MAX, list, &count);
     if (patch && one == FIELD_ABSENT && many == FIELD_ABSENT)
         return;
     if (many != FIELD_VALUE && one == FIELD_VALUE)

@@ -98,11 +98,11 @@ const struct schema schema_key_out = {
 /* ---- event types ---- */
 
 const struct schema schema_event_type_group = {.kind = SCHEMA_TEXT,
-                                         .about = "Groups event types for people.",
-                                         .min = 1,
-                                         .max = NAME_MAX_LEN,
-                                         .pattern = "^[a-zA-Z0-9\\-_.]+$",
-                                         .example = "\"orders\""};
+                                               .about = "Groups event types for people.",
+                                               .min = 1,
+                                               .max = NAME_MAX_LEN,
+                                               .pattern = "^[a-zA-Z0-9\\-_.]+$",
+                                               .example = "\"orders\""};
 static const struct schema flag = {
     .kind = SCHEMA_TEXT,
     .about = "Shows the type only to application tokens that carry one of its flags.",
@@ -115,18 +115,20 @@ const struct schema schema_event_type_flags = {
 static const struct schema json_schema = {
     .kind = SCHEMA_EITHER, .item = &schema_object, .other = &schema_boolean};
 const struct schema schema_event_type_schemas = {.kind = SCHEMA_MAP,
-                                      .about = "A JSON Schema by version.",
-                                      .item = &json_schema,
-                                      .example = "{\"1\":{\"type\":\"object\"}}"};
+                                                 .about = "A JSON Schema by version.",
+                                                 .item = &json_schema,
+                                                 .example = "{\"1\":{\"type\":\"object\"}}"};
 
 /* The fields that creating and replacing share. */
-#define EVENT_TYPE_FIELDS                                                                         \
-    FIELD_MUST("description", schema_description, NULL),                                          \
-        FIELD_MAY_NULL("archived", schema_boolean, NULL),                                         \
-        FIELD_MAY_NULL("deprecated", schema_boolean, NULL),                                       \
-        FIELD_MAY_NULL("schemas", schema_event_type_schemas, NULL), FIELD_MAY_NULL("groupName", schema_event_type_group, NULL),  \
-        FIELD_RARE_NULL("featureFlag", flag, NULL),                                               \
-        FIELD_RARE_NULL("featureFlags", schema_event_type_flags, "The flags; a list decides when both are given."), \
+#define EVENT_TYPE_FIELDS                                                  \
+    FIELD_MUST("description", schema_description, NULL),                   \
+        FIELD_MAY_NULL("archived", schema_boolean, NULL),                  \
+        FIELD_MAY_NULL("deprecated", schema_boolean, NULL),                \
+        FIELD_MAY_NULL("schemas", schema_event_type_schemas, NULL),        \
+        FIELD_MAY_NULL("groupName", schema_event_type_group, NULL),        \
+        FIELD_RARE_NULL("featureFlag", flag, NULL),                        \
+        FIELD_RARE_NULL("featureFlags", schema_event_type_flags,           \
+                        "The flags; a list decides when both are given."), \
         FIELD_END
 
 static const struct schema_field event_type_in_fields[] = {
@@ -147,7 +149,8 @@ static const struct schema_field event_type_patch_fields[] = {
     FIELD_MAY_NULL("schemas", schema_event_type_schemas, NULL),
     FIELD_MAY_NULL("groupName", schema_event_type_group, NULL),
     FIELD_RARE_NULL("featureFlag", flag, NULL),
-    FIELD_RARE_NULL("featureFlags", schema_event_type_flags, "The flags; a list decides when both are given."),
+    FIELD_RARE_NULL("featureFlags", schema_event_type_flags,
+                    "The flags; a list decides when both are given."),
     FIELD_END,
 };
 const struct schema schema_event_type_patch = {.kind = SCHEMA_OBJECT,

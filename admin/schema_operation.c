@@ -285,10 +285,11 @@ static const struct operation operations[] = {
      "Counts deliveries of a window by application, in whole hours; the task's data has them.",
      &schema_usage_in, &schema_usage_out, 202, 0, NULL, 0},
     {"statistics.aggregate_event_types",
-     "Collects the event types that each application's endpoints ask for; the task's data has them.",
+     "Collects the event types that each application's endpoints ask for; the task's data has "
+     "them.",
      &schema_empty, &schema_usage_types_out, 202, 0, NULL, OPERATION_BODY_OPTIONAL},
-    {"environment.export", "Shows the organisation's configuration as one document.",
-     &schema_empty, &schema_environment_out, 200, 0, NULL, OPERATION_BODY_OPTIONAL},
+    {"environment.export", "Shows the organisation's configuration as one document.", &schema_empty,
+     &schema_environment_out, 200, 0, NULL, OPERATION_BODY_OPTIONAL},
     {"environment.import_", "Adds and updates what an exported document names.",
      &schema_environment_in, NULL, 204, 0, NULL, 0},
 
@@ -368,10 +369,10 @@ const struct schema *schema_parameter(struct span name)
         const char *name;
         const struct schema *schema;
     } parameters[] = {
-        {"app", &schema_app_ref},          {"endpoint", &schema_endpoint_ref},
-        {"msg", &schema_message_ref},      {"attempt", &schema_attempt_id},
-        {"task", &schema_task_id},         {"key", &schema_key_id},
-        {"name", &schema_event_type_name}, {"sink", &schema_poller_ref},
+        {"app", &schema_app_ref},           {"endpoint", &schema_endpoint_ref},
+        {"msg", &schema_message_ref},       {"attempt", &schema_attempt_id},
+        {"task", &schema_task_id},          {"key", &schema_key_id},
+        {"name", &schema_event_type_name},  {"sink", &schema_poller_ref},
         {"consumer", &schema_consumer_ref},
     };
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)

@@ -86,19 +86,19 @@ extern const struct schema schema_message_event_id, schema_message_payload, sche
 extern const struct schema schema_cloud_event, schema_cloud_events, schema_cloud_attributes;
 
 /* What a message shows wherever it appears. */
-#define SCHEMA_MESSAGE_OUT_FIELDS                                                  \
-    FIELD_MUST("id", schema_message_id, NULL),                                     \
-        FIELD_MUST_NULL("eventId", schema_message_event_id, NULL),                 \
-        FIELD_MUST("eventType", schema_event_type_name, NULL),                     \
-        FIELD_MUST("payload", schema_message_payload, NULL),                       \
-        FIELD_MUST_NULL("channels", schema_message_channels, NULL),                \
-        FIELD_MUST_NULL("tags", schema_message_tags, NULL),                        \
-        FIELD_MUST("timestamp", schema_time, NULL),                                \
-        FIELD_MUST_NULL("orderingKey", schema_message_ordering_key, NULL),         \
-        {"cloudEvent", &schema_cloud_attributes, SCHEMA_RARE,                      \
-         "Of one that came as a CloudEvent.", NULL},                               \
-    {                                                                              \
-        "deliverAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null" \
+#define SCHEMA_MESSAGE_OUT_FIELDS                                                                  \
+    FIELD_MUST("id", schema_message_id, NULL),                                                     \
+        FIELD_MUST_NULL("eventId", schema_message_event_id, NULL),                                 \
+        FIELD_MUST("eventType", schema_event_type_name, NULL),                                     \
+        FIELD_MUST("payload", schema_message_payload, NULL),                                       \
+        FIELD_MUST_NULL("channels", schema_message_channels, NULL),                                \
+        FIELD_MUST_NULL("tags", schema_message_tags, NULL),                                        \
+        FIELD_MUST("timestamp", schema_time, NULL),                                                \
+        FIELD_MUST_NULL("orderingKey", schema_message_ordering_key, NULL),                         \
+        {"cloudEvent", &schema_cloud_attributes, SCHEMA_RARE, "Of one that came as a CloudEvent.", \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "deliverAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"                 \
     }
 
 extern const struct schema schema_precheck_in, schema_precheck_out;
