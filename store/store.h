@@ -82,15 +82,15 @@ enum store_op_kind {
     STORE_EVENT_TYPE_DELETE,
     STORE_KEY_PUT, /* struct key_op */
     STORE_KEY_REVOKE,
-    STORE_PORTAL_PUT,  /* struct portal_op */
-    STORE_PORTAL_END,  /* struct portal_end_op */
-    STORE_RESEND,      /* struct resend_op: one manual attempt */
-    STORE_DEAD,        /* struct dead_op: replay or purge of dead letters */
-    STORE_RECOVER,     /* struct recover_op: manual attempts for what failed since a moment */
-    STORE_REPLAY,      /* struct replay_op: manual attempts by a window of messages */
-    STORE_EXPUNGE,     /* struct expunge_op: delete the payload of a message, or a response */
-    STORE_EXPUNGE_ALL, /* struct expunge_all_op: the payloads of an application's messages */
-    STORE_AGGREGATE,   /* struct aggregate_op: figures of an organisation */
+    STORE_PORTAL_PUT,      /* struct portal_op */
+    STORE_PORTAL_END,      /* struct portal_end_op */
+    STORE_RESEND,          /* struct resend_op: one manual attempt */
+    STORE_DEAD,            /* struct dead_op: replay or purge of dead letters */
+    STORE_RECOVER,         /* struct recover_op: manual attempts for what failed since a moment */
+    STORE_REPLAY,          /* struct replay_op: manual attempts by a window of messages */
+    STORE_EXPUNGE,         /* struct expunge_op: delete the payload of a message, or a response */
+    STORE_EXPUNGE_ALL,     /* struct expunge_all_op: the payloads of an application's messages */
+    STORE_AGGREGATE,       /* struct aggregate_op: figures of an organisation */
     STORE_EVENT_TYPES_PUT, /* struct event_types_op: many event types in one commit */
     STORE_CONSUMER_PUT,    /* struct consumer_op: where a consumer of a poller stands */
 };
@@ -242,8 +242,8 @@ struct recover_op {
 };
 struct message_filter {
     unsigned event_type_count;
-    const struct span *event_types; /* none: all */
-    struct span channel, tag;       /* empty: all */
+    const struct span *event_types;  /* none: all */
+    struct span channel, tag;        /* empty: all */
     const struct endpoint *endpoint; /* NULL, or the one that must take it */
 };
 struct replay_op {
@@ -527,7 +527,7 @@ struct store_stats {
     struct counter accepted, accepted_bytes, replayed, conflicts, refused_busy, refused_full;
     struct counter delivered, dead, waiting, dead_waiting; /* the last two are gauges */
     struct counter expired, corrupt, commits;
-    struct counter watching; /* a gauge: places of store/watch.h that are taken */
+    struct counter watching;           /* a gauge: places of store/watch.h that are taken */
     struct histogram commit_us;        /* commit with its syncs */
     struct histogram commit_rows;      /* rows a commit */
     struct counter map_used, map_size; /* bytes; gauges */
