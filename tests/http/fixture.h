@@ -29,6 +29,7 @@
 static struct fake_store {
     _Atomic(struct store_op *) held;
     _Atomic int refuse_with;            /* enum err */
+    _Atomic int portal_answer;          /* to who asks for a portal's token; enum err */
     _Atomic bool at_once;               /* complete inside store_submit … */
     void (*apply)(struct store_op *op); /* … after this, when set */
 } fake;
@@ -74,7 +75,7 @@ enum err store_portal_find(struct store *s, const struct id *app, const uint8_t 
     (void)hash;
     (void)now;
     (void)out;
-    return ERR_NOT_FOUND;
+    return (enum err)atomic_load(&fake.portal_answer);
 }
 
 /* Waits for an operation (the handler runs on the server's thread) and completes it. */
@@ -108,6 +109,7 @@ static struct http_server *start_server(const struct http_settings *settings)
     struct http_server *server;
     fake.held = NULL;
     fake.refuse_with = ERR_OK;
+    fake.portal_answer = ERR_NOT_FOUND;
     fake.at_once = false;
     assert_int_equal(http_server_new(settings, NULL, &served, 1, &server), ERR_OK);
     assert_int_equal(http_server_start(server), ERR_OK);

@@ -3,6 +3,7 @@
 #include "tests/http/sample_routes.h"
 
 #define HOST "Host: h\r\n"
+#define AUTHORIZED(name) HOST "Authorization: Bearer " name "\r\n\r\n"
 
 static void a_get_is_answered_with_json(void **state)
 {
@@ -235,41 +236,6 @@ static void bodies_over_the_budget_of_all_are_refused_with_503(void **state)
     expect(fd, "PUT /api/v1/echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi", 200);
     close(fd);
     stop_server(server);
-}
-
-/* ---------------------------------------------------------------- tokens */
-
-#define AUTHORIZED(name) HOST "Authorization: Bearer " name "\r\n\r\n"
-
-static void a_route_asks_for_a_token_and_for_its_scope(void **state)
-{
-    int fd = dial(*state);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" HOST "\r\n", 401);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" AUTHORIZED("wrong"), 401);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" HOST "Authorization: Basic YTpi\r\n\r\n", 401);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" AUTHORIZED("admin"), 200);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" AUTHORIZED("read"), 200);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" AUTHORIZED("ingest"), 403);
-    expect(fd, "GET /api/v1/org HTTP/1.1\r\n" AUTHORIZED("app"), 403);
-    assert_int_equal(refused(*state, REFUSED_UNAUTHENTICATED), 3);
-    assert_int_equal(refused(*state, REFUSED_FORBIDDEN), 2);
-    close(fd);
-}
-
-static void another_application_is_404_for_the_token_of_one(void **state)
-{
-    struct id own = id_floor((struct wall){US_PER_S * 1600000000});
-    struct id other = id_floor((struct wall){US_PER_S * 1700000000});
-    char text[ID_MAX + 1], request[256];
-    int fd = dial(*state);
-    id_format(&own, ID_APP, text);
-    snprintf(request, sizeof request, "GET /api/v1/app/%s HTTP/1.1\r\n" AUTHORIZED("app"), text);
-    expect(fd, request, 200);
-    id_format(&other, ID_APP, text);
-    snprintf(request, sizeof request, "GET /api/v1/app/%s HTTP/1.1\r\n" AUTHORIZED("app"), text);
-    expect(fd, request, 404);
-    expect(fd, "GET /api/v1/app/some-uid HTTP/1.1\r\n" AUTHORIZED("app"), 200);
-    close(fd);
 }
 
 /* ---------------------------------------------------------------- idempotency */
@@ -569,8 +535,6 @@ int main(void)
         WITH_SERVER(a_continue_is_sent_when_the_head_is_accepted_and_not_when_it_is_refused),
         cmocka_unit_test(bodies_over_the_budget_of_all_are_refused_with_503),
         cmocka_unit_test(a_route_of_messages_has_the_bound_of_the_settings),
-        WITH_SERVER(a_route_asks_for_a_token_and_for_its_scope),
-        WITH_SERVER(another_application_is_404_for_the_token_of_one),
         WITH_SERVER(an_idempotency_identity_is_of_token_path_query_and_key),
         WITH_SERVER(automatic_keys_live_minutes_and_explicit_ones_hours),
         WITH_SERVER(a_malformed_idempotency_key_is_400),
