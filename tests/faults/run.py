@@ -1,0 +1,54 @@
+"""`make faults`: every experiment, and one table: experiment, trials, failures.
+
+    run.py RESULTS [--quick] [--only NAME]... [--seed N]
+
+Each experiment also finds bugs that were planted, or fails: it can see what it looks for. RESULTS gets
+one result for each experiment. Exit status 1 when anything failed.
+"""
+
+import argparse
+import importlib
+import random
+import sys
+import time
+from pathlib import Path
+
+EXPERIMENTS = ("power", "disk", "rot", "memory", "kill")
+
+
+def print_table(rows):
+    head = ("experiment", "trials", "failures", "planted bugs found", "seconds")
+    lines = [head]
+    for row, seconds in rows:
+        found = sum(found for _, found in row.planted)
+        lines.append((row.experiment, row.trials, row.failures, f"{found} of {len(row.planted)}", f"{seconds:.0f}"))
+    for name, trials, failures, planted, seconds in lines:
+        print(f"{name:<34} {trials:>8} {failures:>9} {planted:>19} {seconds:>8}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=EXPERIMENTS)
+    parser.add_argument("--seed", type=int)
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.randrange(2**32)
+    print(f"seed {seed}", flush=True)
+    options.results.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in options.only or EXPERIMENTS:
+        begun = time.monotonic()
+        for row in importlib.import_module(name).experiment(options.quick, seed):
+            rows.append((row, time.monotonic() - begun))
+            begun = time.monotonic()
+            for finding in row.findings[:20]:
+                print(finding, flush=True)
+            state = "not ok" if row.failures else "ok"
+            (options.results / f"{row.experiment.replace(' ', '-')}.tap").write_text(f"{state} - {row.experiment}\n")
+    print_table(rows)
+    return any(row.failures for row, _ in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
