@@ -1,5 +1,6 @@
 """No request becomes two, and no client gets another's answer, behind the proxies that people use."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -19,7 +20,7 @@ ANSWER = re.compile(rb"HTTP/1\.[01] (\d\d\d)")
 
 
 def body_of(mark):
-    return json.dumps({"eventType": mark, "payload": {}}).encode()
+    return json.dumps({"eventType": mark, "payload": {}}, separators=(",", ":")).encode()
 
 
 @pytest.fixture(params=proxies.KINDS)
@@ -118,36 +119,53 @@ def test_an_ambiguous_request_harms_nobody_behind_it(proxied):
     assert [stored(service, app, f"victim.{n}") for n in (1, victim.count)] == [1, 1]
 
 
-class Counting(http.server.BaseHTTPRequestHandler):
+class Plain(http.server.BaseHTTPRequestHandler):
     """Accepts events, and counts the connections that they come on."""
 
     protocol_version = "HTTP/1.1"
     connections = 0
+    unread = 0  # bytes of each body
 
     def setup(self):
         super().setup()
         type(self).connections += 1
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        answer = json.dumps(body, separators=(",", ":")).encode()
+        body = self.rfile.read(int(self.headers["content-length"]) - self.unread)
         self.send_response(202)
-        self.send_header("content-length", str(len(answer)))
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
 
 
-def test_clients_share_the_connection_to_the_service(start):
-    """Without this an attack could only hurt its own client, and the test above would show nothing."""
-    counting = type("Counting", (Counting,), {"connections": 0})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), counting) as server:
-        threading.Thread(target=server.serve_forever).start()
+@contextlib.contextmanager
+def plain(**members):
+    """A service of a few lines; its class, and its port."""
+    handler = type("Handler", (Plain,), members)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
         try:
-            victim = Victim(start(server.server_port), b"/", b"t")
-            assert [victim.ask() for _ in range(20)] == [None] * 20
+            yield handler, server.server_port
         finally:
             server.shutdown()
-    assert counting.connections == 1
+            thread.join()
+
+
+def test_clients_share_the_connection_to_the_service(start):
+    """Without this an attack could only hurt its own client, and the test above would show nothing."""
+    with plain(connections=0) as (handler, port):
+        victim = Victim(start(port), b"/", b"t")
+        assert [victim.ask() for _ in range(20)] == [None] * 20
+    assert handler.connections == 1
+
+
+def test_a_service_that_leaves_a_part_of_a_body_unread_is_found_out(start):
+    """The other control: the victim sees what it is there for."""
+    with plain(unread=1) as (_, port):
+        victim = Victim(start(port), b"/", b"t")
+        assert victim.ask() is None
+        assert victim.ask() is not None
