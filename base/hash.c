@@ -1,15 +1,14 @@
 /* Digests from OpenSSL, fast hashes from xxhash (inlined, so that no library is needed at run
  * time), and base64.
  *
- * A digest of OpenSSL fails only without memory or without the algorithm; neither can be answered
- * sensibly by a caller that signs or compares, so the process stops. */
+ * SHA-256 by OpenSSL's older functions, which allocate nothing: the newer ones do for every digest, so
+ * that a request could fail without memory where a caller that signs or compares has no answer. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 
 #include "base/rand.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 
@@ -23,16 +22,39 @@ static const void *bytes_of(struct span s)
 
 void hash_sha256(struct span data, uint8_t out[SHA256_BYTES])
 {
-    if (!SHA256(bytes_of(data), data.len, out))
-        abort();
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, bytes_of(data), data.len);
+    SHA256_Final(out, &sha);
+}
+
+/* The key with every byte changed by `change`, and then the data. RFC 2104, section 2. */
+static void keyed(const uint8_t key[SHA256_CBLOCK], uint8_t change, struct span data,
+                  uint8_t out[SHA256_BYTES])
+{
+    uint8_t pad[SHA256_CBLOCK];
+    SHA256_CTX sha;
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] = key[i] ^ change;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, pad, sizeof pad);
+    SHA256_Update(&sha, bytes_of(data), data.len);
+    SHA256_Final(out, &sha);
+    OPENSSL_cleanse(pad, sizeof pad);
+    OPENSSL_cleanse(&sha, sizeof sha);
 }
 
 void hash_hmac_sha256(struct span key, struct span data, uint8_t out[SHA256_BYTES])
 {
-    unsigned len = SHA256_BYTES;
-
-    if (!HMAC(EVP_sha256(), bytes_of(key), (int)key.len, bytes_of(data), data.len, out, &len))
-        abort();
+    uint8_t block[SHA256_CBLOCK] = {0}, inner[SHA256_BYTES];
+    if (key.len > sizeof block)
+        hash_sha256(key, block);
+    else
+        memcpy(block, bytes_of(key), key.len);
+    keyed(block, 0x36, data, inner);
+    keyed(block, 0x5c, span_of(inner, sizeof inner), out);
+    OPENSSL_cleanse(block, sizeof block);
+    OPENSSL_cleanse(inner, sizeof inner);
 }
 
 uint32_t hash_checksum(struct span data)

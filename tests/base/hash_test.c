@@ -24,6 +24,12 @@ static void sha256_and_hmac_agree_with_the_published_vectors(void **state)
     /* RFC 4231, test case 2 */
     hash_hmac_sha256(SPAN("Jefe"), SPAN("what do ya want for nothing?"), out);
     check_hex(out, sizeof out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    /* Test case 6: a key longer than a block */
+    uint8_t key[131];
+    memset(key, 0xaa, sizeof key);
+    hash_hmac_sha256(span_of(key, sizeof key),
+                     SPAN("Test Using Larger Than Block-Size Key - Hash Key First"), out);
+    check_hex(out, sizeof out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 /* These values are on disk: changing them makes old records unreadable. */

@@ -174,6 +174,23 @@ static void a_batch_that_does_not_fit_loses_its_ingest_and_keeps_its_outcomes(vo
     rig_close(&r);
 }
 
+/* A first start that a power cut ended: LMDB would refuse a file with half of its first pages. */
+static void a_file_that_was_not_finished_is_made_again(void **state)
+{
+    (void)state;
+    static struct rig r;
+    char path[128];
+    rig_make(&r);
+    snprintf(path, sizeof path, "%s/data.new", r.dir);
+    FILE *half = fopen(path, "w");
+    assert_non_null(half);
+    assert_true(fwrite("half of a page", 1, 14, half) == 14);
+    assert_int_equal(fclose(half), 0);
+    rig_start(&r);
+    assert_int_equal(access(path, F_OK), -1);
+    rig_close(&r);
+}
+
 /* ---------------------------------------------------------------- killed */
 
 struct ledger {
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_message_meets_the_endpoints_that_were_submitted_before_it),
         cmocka_unit_test(a_full_map_refuses_ingest_and_still_takes_outcomes),
         cmocka_unit_test(a_batch_that_does_not_fit_loses_its_ingest_and_keeps_its_outcomes),
+        cmocka_unit_test(a_file_that_was_not_finished_is_made_again),
         cmocka_unit_test(every_acknowledged_message_survives_a_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
