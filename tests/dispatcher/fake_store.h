@@ -24,7 +24,7 @@ struct fake_outcome {
     int verdict;
     enum delivery_reason reason;
     struct wall retry_at;
-    bool disable;
+    bool disable, urgent;
 };
 
 struct store {
@@ -34,6 +34,11 @@ struct store {
     uint64_t txn;
     char *urls[FAKE_ENDPOINTS]; /* NULL: no such endpoint */
     bool disabled[FAKE_ENDPOINTS];
+    struct endpoint_health health[FAKE_ENDPOINTS];
+    uint32_t fifo; /* the one endpoint that is ordered; 0: none */
+    struct fake_row
+        held[FAKE_ROWS]; /* of that one: each becomes due at the end of the one before */
+    unsigned held_count, held_next;
     int64_t rates[FAKE_ENDPOINTS]; /* of the endpoints … */
     int64_t app_rate;              /* … and of the one application that has them all */
     uint64_t app_version;
@@ -83,8 +88,10 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
         struct endpoint *p = calloc(1, sizeof *p);
         p->number = number;
         p->id = id_floor((struct wall){INT64_C(1700000000000000) + number * US_PER_S});
+        p->version = 1;
         p->disabled = s->disabled[number];
         p->throttle_rate = s->rates[number];
+        p->ordering = number == s->fifo ? ORDERING_FIFO : ORDERING_NONE;
         p->block = strdup(s->urls[number]);
         p->url = span_text(p->block);
         p->headers = SPAN("{\"x-tenant\":\"blue\",\"host\":\"evil\"}");
@@ -163,6 +170,26 @@ enum err store_each_endpoint(struct store_read *r,
     return ERR_OK;
 }
 
+enum err store_health_get(struct store_read *r, uint32_t number, struct endpoint_health *out)
+{
+    pthread_mutex_lock(&r->s->lock);
+    *out = r->s->health[number];
+    pthread_mutex_unlock(&r->s->lock);
+    return ERR_OK;
+}
+
+enum err store_each_health(struct store_read *r,
+                           void (*each)(void *context, uint32_t number,
+                                        const struct endpoint_health *health),
+                           void *context)
+{
+    static const struct endpoint_health well;
+    for (uint32_t n = 0; n < FAKE_ENDPOINTS; n++)
+        if (memcmp(&r->s->health[n], &well, sizeof well) != 0)
+            each(context, n, &r->s->health[n]);
+    return ERR_OK;
+}
+
 static inline void fake_row_insert(struct store *s, struct fake_row row)
 {
     assert(s->row_count < FAKE_ROWS);
@@ -188,6 +215,17 @@ static inline bool fake_row_take(struct store *s, const struct outcome_op *op, s
     return false;
 }
 
+/* The next of the ordered endpoint, in the transaction of the outcome. */
+static inline void fake_release(struct store *s)
+{
+    if (s->held_next == s->held_count)
+        return;
+    struct fake_row next = s->held[s->held_next++];
+    next.row.due = clock_wall();
+    fake_row_insert(s, next);
+    s->listener.due(s->listener.context, next.endpoint, next.row.due, s->txn);
+}
+
 static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
 {
     struct fake_row row;
@@ -208,10 +246,21 @@ static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
         fake_row_insert(s, row);
         op->state = DELIVERY_RETRYING;
     }
+    struct endpoint_health *health = &s->health[op->attempt.endpoint_number];
+    if (op->health == HEALTH_FAILED) {
+        health->failing_since = op->attempt.started;
+        health->failures = op->failures;
+    }
+    if (op->health == HEALTH_WORKS)
+        *health = (struct endpoint_health){.failures = 0};
+    if (op->health != HEALTH_SAME)
+        health->breaker = op->breaker;
     s->txn++;
     s->outcomes[s->outcome_count++] =
         (struct fake_outcome){op->attempt,  op->attempt.response.len, op->verdict, op->reason,
-                              op->retry_at, op->disable_endpoint};
+                              op->retry_at, op->disable_endpoint,     op->urgent};
+    if (row.endpoint == s->fifo && op->verdict != OUTCOME_RETRY)
+        fake_release(s);
     if (op->disable_endpoint) {
         s->disabled[op->attempt.endpoint_number] = true;
         s->listener.endpoint(s->listener.context, op->attempt.endpoint_number, s->txn);
@@ -313,6 +362,24 @@ static inline void fake_app_rate(struct store *s, int64_t per_second)
         if (s->urls[n])
             s->listener.endpoint(s->listener.context, n, s->txn);
     pthread_mutex_unlock(&s->lock);
+}
+
+/* Makes the endpoint ordered, with what is due there as one line of which the first is due. Before
+ * the dispatcher starts. */
+static inline void fake_line(struct store *s, uint32_t endpoint)
+{
+    unsigned kept = 0;
+    bool first = true;
+    s->fifo = endpoint;
+    for (unsigned i = 0; i < s->row_count; i++) {
+        bool holds = s->rows[i].endpoint == endpoint && !first;
+        first = first && s->rows[i].endpoint != endpoint;
+        if (holds)
+            s->held[s->held_count++] = s->rows[i];
+        else
+            s->rows[kept++] = s->rows[i];
+    }
+    s->row_count = kept;
 }
 
 static inline void fake_disable(struct store *s, uint32_t number)
