@@ -7,7 +7,10 @@
 #include "store/operation.h"
 #include "store/task.h"
 
-static enum err rewrite(struct batch *b, struct message *m)
+#define ROWS_AT_ONCE COMMIT_ROWS_MAX /* of one request; further deliveries end by a task */
+
+/* Deliveries are left to the caller, at once or in the same commit as a task. */
+static enum err drop_payload(struct batch *b, struct message *m)
 {
     struct treekey key = key_id(&m->id);
     bool done;
@@ -15,30 +18,50 @@ static enum err rewrite(struct batch *b, struct message *m)
     buf_clear(&b->record);
     record_message_encode(m, &b->record);
     enum err e = batch_put(b, TREE_MESSAGE, key_span(&key), 0);
-    if (!e)
-        e = batch_clear_range(b, TREE_BODY, key_span(&key), UINT32_MAX, &done);
-    /* Of a message with more deliveries than a commit holds, the rest find the payload gone. */
-    return e ? e
-             : retention_end_deliveries(b, &m->id, REASON_MESSAGE_EXPUNGED,
-                                        b->rows + COMMIT_ROWS_MAX);
+    return e ? e : batch_clear_range(b, TREE_BODY, key_span(&key), UINT32_MAX, &done);
 }
 
-/* A message that is not there, cannot be read or is another application's is passed over: it has no
- * payload to lose. *fresh: it had one until now. */
-static enum err expunge_message(struct batch *b, const struct id *id, uint32_t app_number,
-                                bool *fresh)
+/* *out is NULL when there is none to expunge: a message that is not there, cannot be read or is
+ * another application's is passed over. */
+static enum err find_message(struct batch *b, const struct id *id, uint32_t app_number,
+                             struct message **out)
 {
-    struct message *m;
-    *fresh = false;
-    enum err e = message_head(b, id, &m);
+    enum err e = message_head(b, id, out);
     if (e)
         return batch_broken_by(e) ? e : ERR_OK;
-    if (m->app_number == app_number) {
-        *fresh = !m->expunged;
-        e = rewrite(b, m);
-    }
-    message_unref(&m);
-    return e;
+    if ((*out)->app_number != app_number)
+        message_unref(out);
+    return ERR_OK;
+}
+
+static enum err end_later(struct batch *b, const struct message *m, uint32_t last)
+{
+    const struct table_app *a = table_app_numbered(b->s->table, m->app_number);
+    const struct task rest = {
+        .kind = TASK_EXPUNGED,
+        .org = a ? a->org : (struct id){{0}},
+        .app = m->app,
+        .app_number = m->app_number,
+        .message = m->id,
+        .cursor_number = last,
+    };
+    return tasks_add(b, &rest);
+}
+
+static enum err expunge_message(struct batch *b, struct message *m, unsigned limit)
+{
+    uint32_t last = 0;
+    bool done;
+    enum err e = drop_payload(b, m);
+    if (!e)
+        e = retention_end_deliveries(b, &m->id, REASON_MESSAGE_EXPUNGED, &last, limit, &done);
+    return e || done ? e : end_later(b, m, last);
+}
+
+enum err expunge_rest_step(struct batch *b, struct task *t, unsigned limit)
+{
+    return retention_end_deliveries(b, &t->message, REASON_MESSAGE_EXPUNGED, &t->cursor_number,
+                                    limit, &t->finished);
 }
 
 static enum err expunge_attempt(struct batch *b, const struct expunge_op *op)
@@ -65,12 +88,17 @@ static enum err expunge_attempt(struct batch *b, const struct expunge_op *op)
 
 enum err expunge_apply(struct batch *b, struct expunge_op *op)
 {
+    unsigned limit = b->rows + ROWS_AT_ONCE;
     enum err e = ERR_OK;
-    bool fresh;
     if (!id_is_zero(&op->attempt))
         return expunge_attempt(b, op);
-    for (unsigned i = 0; i < op->message_count && !e; i++)
-        e = expunge_message(b, &op->messages[i], op->app, &fresh);
+    for (unsigned i = 0; i < op->message_count && !e; i++) {
+        struct message *m;
+        e = find_message(b, &op->messages[i], op->app, &m);
+        if (!e && m)
+            e = expunge_message(b, m, limit);
+        message_unref(&m);
+    }
     return e;
 }
 
@@ -94,18 +122,40 @@ enum err expunge_all_apply(struct batch *b, struct expunge_all_op *op)
 
 #define PAGE 32 /* messages of one step: of a long one the bodies alone are hundreds of rows */
 
+/* One message, as far as the rows go: t->message while its deliveries are not all ended. */
+static enum err purge_message(struct batch *b, struct task *t, const struct id *id, unsigned limit)
+{
+    struct message *m;
+    bool done = false;
+    enum err e = find_message(b, id, t->app_number, &m);
+    if (!e && m && !m->expunged) {
+        t->done++;
+        t->message = *id;
+        t->cursor_number = 0;
+        e = drop_payload(b, m);
+    }
+    bool begun = id_cmp(&t->message, id) == 0;
+    message_unref(&m);
+    if (!e && begun)
+        e = retention_end_deliveries(b, id, REASON_MESSAGE_EXPUNGED, &t->cursor_number, limit,
+                                     &done);
+    if (!e && (done || !begun)) {
+        t->message = (struct id){{0}};
+        t->cursor = *id;
+    }
+    return e;
+}
+
 /* *whole: none was left for want of rows. */
-static enum err expunge_page(struct batch *b, struct task *t, unsigned limit,
-                             struct message *const *rows, unsigned count, bool *whole)
+static enum err purge_page(struct batch *b, struct task *t, unsigned limit,
+                           struct message *const *rows, unsigned count, bool *whole)
 {
     enum err e = ERR_OK;
     unsigned i = 0;
     for (; i < count && !e && b->rows < limit; i++) {
-        bool fresh = false;
-        if (!rows[i]->expunged)
-            e = expunge_message(b, &rows[i]->id, t->app_number, &fresh);
-        t->cursor = rows[i]->id;
-        t->done += fresh;
+        e = purge_message(b, t, &rows[i]->id, limit);
+        if (!e && !id_is_zero(&t->message))
+            break;
     }
     *whole = i == count;
     return e;
@@ -133,7 +183,7 @@ enum err expunge_all_step(struct batch *b, struct task *t, unsigned limit)
     store_read_end(&read);
     if (e)
         return e;
-    e = expunge_page(b, t, limit, rows, result.count, &whole);
+    e = purge_page(b, t, limit, rows, result.count, &whole);
     for (unsigned i = 0; i < result.count; i++)
         message_unref(&rows[i]);
     if (whole && !id_is_zero(&result.last))

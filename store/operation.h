@@ -83,9 +83,11 @@ enum err consumer_expire(struct batch *b, const struct treekey *row,
 enum err aggregate_apply(struct batch *b, struct aggregate_op *op) MUST_CHECK;
 
 /* retention.c */
-/* Cancels what of a message is unfinished or dead, until about `limit` rows were written. */
+/* Cancels what of a message is unfinished or dead, at endpoints behind the number *last, until
+ * about `limit` rows were written. *last: the last endpoint looked at. *done: none is left. */
 enum err retention_end_deliveries(struct batch *b, const struct id *message,
-                                  enum delivery_reason reason, unsigned limit) MUST_CHECK;
+                                  enum delivery_reason reason, uint32_t *last, unsigned limit,
+                                  bool *done) MUST_CHECK;
 /* Removes what has expired, until about `rows` rows were written. *next: when to come again. */
 enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_CHECK;
 

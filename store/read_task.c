@@ -19,6 +19,7 @@ static const char *const kinds[] = {
     [TASK_EVENT_TYPES] = "event-type.aggregate",
     [TASK_ORDER_CHANGED] = "endpoint.order",
     [TASK_ORDER_FLOW] = "endpoint.order_flow",
+    [TASK_EXPUNGED] = "message.expunge",
 };
 
 bool task_is_public(enum task_kind kind)

@@ -114,6 +114,7 @@ enum task_kind {
     TASK_EVENT_TYPES,    /* the event types that an organisation's endpoints ask for */
     TASK_ORDER_CHANGED,  /* deliveries in line, after a change of their endpoint's ordering */
     TASK_ORDER_FLOW,     /* lets the first of each line of an endpoint go */
+    TASK_EXPUNGED,       /* the rest of the deliveries of a message that lost its payload */
     TASK_KINDS
 };
 /* Whether a client was told the task's id: it can be asked for, and is kept for a while. */
@@ -124,7 +125,7 @@ struct task {
     struct id org, app;
     uint32_t app_number, endpoint;
     struct id cursor;  /* where the next step begins */
-    struct id message; /* of TASK_FANOUT; of the kinds that wait: the last attempt asked for */
+    struct id message; /* the one under way; of the kinds that wait: the last attempt asked for */
     uint32_t cursor_number;
     struct wall since, until;
     struct line_place place; /* of the kinds that walk lines: the last one looked at */

@@ -84,17 +84,27 @@ static enum err end_delivery(struct batch *b, const struct id *message, const st
 }
 
 enum err retention_end_deliveries(struct batch *b, const struct id *message,
-                                  enum delivery_reason reason, unsigned limit)
+                                  enum delivery_reason reason, uint32_t *last, unsigned limit,
+                                  bool *done)
 {
-    struct treekey row = key_id(message);
-    while (b->rows < limit) {
-        struct treekey from = row;
+    struct treekey from = key_id_number(message, *last), row;
+    unsigned looked = b->rows; /* deliveries that have ended count too: looking is work */
+    *done = false;
+    while (b->rows < limit && looked++ < limit) {
+        from.b[from.len++] = 0; /* the smallest key behind this one */
         enum err e = next_delivery(b, message, &from, &row);
+        if (e == ERR_NOT_FOUND) {
+            *done = true;
+            return ERR_OK;
+        }
         if (!e)
             e = end_delivery(b, message, &row, reason);
         if (e)
-            return e == ERR_NOT_FOUND ? ERR_OK : e;
-        row.b[row.len++] = 0; /* the smallest key behind this one */
+            return e;
+        struct reader r = reader_of(span_skip(key_span(&row), ID_BYTES));
+        if (row.len == ID_BYTES + 4) /* a damaged key names no endpoint */
+            *last = read_u32(&r);
+        from = row;
     }
     return ERR_OK;
 }

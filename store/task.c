@@ -224,6 +224,8 @@ static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
         return order_flow_step(b, t, limit);
     case TASK_PURGE_CONTENT:
         return expunge_all_step(b, t, limit);
+    case TASK_EXPUNGED:
+        return expunge_rest_step(b, t, limit);
     case TASK_APP_STATS:
         return aggregate_stats_step(b, t, limit);
     case TASK_EVENT_TYPES:

@@ -54,7 +54,7 @@ enum err recover_step(struct batch *b, struct task *t, unsigned limit) MUST_CHEC
 enum err replay_missing_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err replay_bulk_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err expunge_all_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
-
+enum err expunge_rest_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err aggregate_stats_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err aggregate_types_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 

@@ -142,6 +142,57 @@ static void all_of_an_application_go_in_steps_over_restarts(void **state)
     }
 }
 
+static unsigned left(const struct id *ids, unsigned messages, unsigned endpoints)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < messages; i++)
+        for (uint32_t k = 0; k < endpoints; k++)
+            n += rig_state(&r, &ids[i], e.number + k) != DELIVERY_CANCELED;
+    return n;
+}
+
+static void more_deliveries_than_a_commit_holds_end_in_steps(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 250, ENDPOINTS = 20 };
+    static struct id ids[MESSAGES];
+    begin();
+    for (unsigned i = 1; i < ENDPOINTS; i++)
+        rig_add_endpoint(&r, &a);
+    rig_send_all(&r, &a, ids, MESSAGES);
+    rig_turn(&r);
+    OK(expunge(a.number, ids, MESSAGES));
+    for (unsigned i = 0; i < MESSAGES; i++)
+        assert_false(has_payload(&ids[i]));
+    rig_restart(&r);
+    for (unsigned i = 0; i < MESSAGES && left(ids, MESSAGES, ENDPOINTS); i++)
+        rig_turn(&r);
+    assert_int_equal(left(ids, MESSAGES, ENDPOINTS), 0);
+    rig_close(&r);
+}
+
+static void a_purge_ends_a_message_in_steps_over_restarts(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 3, ENDPOINTS = 400 };
+    struct id ids[MESSAGES];
+    begin();
+    for (unsigned i = 1; i < ENDPOINTS; i++)
+        rig_add_endpoint(&r, &a);
+    rig_send_all(&r, &a, ids, MESSAGES);
+    rig_turns(&r, 3);
+    rig_advance(&r, US_PER_S);
+    struct expunge_all_op op = {.app = a.number, .task = id_random(r.now)};
+    OK(rig_do(&r, &op.op, STORE_EXPUNGE_ALL));
+    for (unsigned i = 0; i < 100 && !task_of(&op.task).finished; i++) {
+        rig_turn(&r);
+        rig_restart(&r);
+    }
+    assert_int_equal(task_of(&op.task).done, MESSAGES);
+    assert_int_equal(left(ids, MESSAGES, ENDPOINTS), 0);
+    rig_close(&r);
+}
+
 static void a_message_for_one_endpoint_reaches_no_other(void **state)
 {
     (void)state;
@@ -179,6 +230,8 @@ int main(void)
         cmocka_unit_test(several_go_together_and_those_that_are_gone_are_passed_over),
         cmocka_unit_test(an_attempt_loses_its_response_and_nothing_else),
         cmocka_unit_test(all_of_an_application_go_in_steps_over_restarts),
+        cmocka_unit_test(more_deliveries_than_a_commit_holds_end_in_steps),
+        cmocka_unit_test(a_purge_ends_a_message_in_steps_over_restarts),
         cmocka_unit_test(a_message_for_one_endpoint_reaches_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
