@@ -1,5 +1,5 @@
-/* Due rows, lines and dead letters against their deliveries, counters against what they count, expiry rows
- * against what is to expire. The trees are walked side by side by endpoint number. */
+/* Due rows, lines and dead letters against their deliveries, counters against what they count,
+ * expiry rows against what is to expire. The trees are walked side by side by endpoint number. */
 #include "store/check.h"
 
 /* The number that a key begins with; above every number at the end of the walk. */

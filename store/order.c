@@ -6,7 +6,7 @@
  *   - one that is held has no due row; nobody is held anew who was let go before.
  *
  * The last makes a change of the option safe: what is due may be under way, and is never called
- * back. While lines are rearranged nobody is let go: the older ones of a line may not have come yet.
+ * back. While lines are rearranged nobody is let go: older ones of a line may not have come yet.
  *
  * Rows that damage has parted from their deliveries are dropped when they are met, because a line
  * that waits for nobody would wait for ever. */

@@ -2,10 +2,10 @@
  * the writer thread alone uses it.
  *
  * Every unfinished delivery of an ordering key stands in the line of its endpoint and key, at the
- * place of its ticket: its message's id, or when it is replayed a fresh id of the same generator, so
- * that a ticket is above all that were drawn before, across restarts too. A line lets one go at a
- * time: whoever enters behind another is held, which means that it has no due row, and becomes due
- * in the transaction that ends the last one before it.
+ * place of its ticket: its message's id, or when it is replayed a fresh id of the same generator,
+ * so that a ticket is above all that were drawn before, across restarts too. A line lets one go at
+ * a time: whoever enters behind another is held, which means that it has no due row, and becomes
+ * due in the transaction that ends the last one before it.
  *
  * Lines are kept for ordered endpoints alone; a delivery that stands in none costs nothing here. */
 #ifndef STORE_ORDER_H
@@ -19,8 +19,8 @@ bool order_line(enum ordering ordering, struct span ordering_key, uint8_t line[L
 enum err order_line_of(struct batch *b, const struct table_endpoint *ep, const struct id *message,
                        uint8_t line[LINE_BYTES], bool *stands) MUST_CHECK;
 
-/* Takes the place of this ticket in `line`, at its end or as `held` says. The caller stores the
- * record. */
+/* Takes the place of this ticket, at the end of `line`; held when it is not alone there or lines
+ * are being rearranged. The caller stores the record. */
 enum err order_enter(struct batch *b, const struct table_endpoint *ep, struct delivery *d,
                      const uint8_t line[LINE_BYTES], const struct id *ticket) MUST_CHECK;
 /* Leaves its line, and lets the next one go. The caller stores the record. */

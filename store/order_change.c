@@ -2,8 +2,8 @@
  *
  * TASK_ORDER_CHANGED takes every delivery that stood in a line when the change was made to the line
  * where the option now in force wants it, with its ticket, so that the older go before the younger
- * in the new line as well; or out of all lines. Meanwhile the endpoint is `relining`: whoever enters
- * is held, and nobody is let go. TASK_ORDER_FLOW then lets the first of each line go.
+ * in the new line as well; or out of all lines. Meanwhile the endpoint is `relining`: whoever
+ * enters is held, and nobody is let go. TASK_ORDER_FLOW then lets the first of each line go.
  *
  * What was due before the change stays due: several of a line may be, and whoever entered behind
  * waits for all of them. A second change runs the same again, and only the last one ends the

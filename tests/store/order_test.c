@@ -1,5 +1,5 @@
-/* Strict order: what an ordered endpoint may be sent, after each thing that can happen to what waits
- * before it. */
+/* Strict order: what an ordered endpoint may be sent, after each thing that can happen to what
+ * waits before it. */
 #include "tests/store/rig.h"
 
 #include "store/order.h"
