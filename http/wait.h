@@ -1,9 +1,9 @@
 /* The requests of one HTTP thread that wait for something to happen elsewhere, each until a moment
  * of its own. They hold no thread: libmicrohttpd has suspended their connections.
  *
- * A wait ends when it is woken, at its moment, when the client hangs up (libmicrohttpd does not look
- * at a suspended socket, so that is watched here) and when the server stops. In every case the
- * request comes back through the inbox of its thread, which owns all of this. */
+ * A wait ends when it is woken, at its moment, when the client hangs up (libmicrohttpd looks at no
+ * suspended socket, so that is watched here) and when the server stops. In every case the request
+ * comes back through the inbox of its thread, which owns all of this. */
 #ifndef HTTP_WAIT_H
 #define HTTP_WAIT_H
 

@@ -23,8 +23,8 @@ struct match_subject {
  * rule with channels does not take a message without any. */
 bool match(const struct match_rule *rule, const struct match_subject *subject);
 
-/* Whether the URL, as an endpoint stores it, leads to Svix Play: a page on which people look at what
- * arrives, so that nobody receives it. */
+/* Whether the URL, as an endpoint stores it, leads to Svix Play: a page on which people look at
+ * what arrives, so that nobody receives it. */
 bool match_play(struct span url);
 
 #endif
