@@ -2,10 +2,10 @@
 fan-out and takes every delivery; the service is killed at random moments, its data is checked after each,
 and in the end the witness's account must balance."""
 
+import base64
 import json
 import random
 import secrets
-import base64
 import subprocess
 import time
 

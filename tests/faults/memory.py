@@ -7,7 +7,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from faults import (FAIL_HIDDEN, WORKERS, Client, Control, FaultyService, Row, check_clean, eventually,
+from faults import (FAIL_HIDDEN, FOREVER, WORKERS, Client, Control, FaultyService, Row, check_clean, eventually,
                     missing, scratch)
 from receivers import Receiver
 
@@ -99,6 +99,7 @@ def serving(quick):
             row.check(not lost, "; ".join(lost))
             eventually(lambda: running.service.metric("surehook_deliveries_waiting") == 0)
             running.control.set("error", FAIL_HIDDEN)
+            running.control.set("fail_more", FOREVER)
             running.control.set("fail_at", running.control.get("memory") + 1)
             running.control.set("fail_kind", Control.KINDS["memory"])
             running.accept()
@@ -124,7 +125,7 @@ class Start:
         self.total = self.once(0, 0)[1]
         self.step = max(1, self.total // (40 if quick else 1500))
 
-    def once(self, worker, nth, forever=False):
+    def once(self, worker, nth, forever=False, error=0):
         """What is wrong with a start whose n-th allocation fails, and how many it made."""
         directory = self.directory / f"worker-{worker}"
         if not directory.exists():
@@ -133,7 +134,7 @@ class Start:
         control = Control(directory / "control")
         service = FaultyService(directory, env=control.preload("memory.so"), **OPTIONS)
         if nth:
-            control.fail("memory", nth, forever=forever)
+            control.fail("memory", nth, error, forever)
         started = service.starts()
         service.kill()
         finding = None if started or service.status > 0 else f"status {service.status}"
@@ -156,6 +157,8 @@ def starting(quick):
             for found in pool.map(start.share, range(WORKERS)):
                 for nth, forever, finding in found:
                     row.check(not finding, f"allocation {nth} of {start.total}, forever {forever}: {finding}")
+        finding, _ = start.once(0, start.total // 2, True, FAIL_HIDDEN)
+        row.plant("an allocation that ends the process", bool(finding))
     return row
 
 
