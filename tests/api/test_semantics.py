@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 from svix.api import ApplicationListOptions, ApplicationPatch
-from svix.api import EndpointIn, EndpointPatch, EndpointUpsertIn
-from svix.api import EventTypeIn, EventTypePatch, EventTypeUpsertIn
+from svix.api import EndpointIn, EndpointListOptions, EndpointPatch, EndpointUpsertIn
+from svix.api import EventTypeIn, EventTypeListOptions, EventTypePatch, EventTypeUpsertIn
 from svix.api import (
+    MessageAttemptListAttemptedDestinationsOptions,
     MessageAttemptListAttemptedMessagesOptions,
     MessageAttemptListByEndpointOptions,
     MessageAttemptListByMsgOptions,
@@ -139,23 +140,65 @@ def test_a_uid_serves_wherever_the_id_does(start):
 # ---------------------------------------------------------------- lists
 
 
-def walk(fetch, limit):
+def walk(fetch, limit, **options):
     """All ids forwards, then all back from the end, in the list's order both times."""
-    forwards, backwards, iterator = [], [], None
+    names = lambda page: [row.id if hasattr(row, "id") else row.name for row in page.data]
+    forwards, iterator = [], None
     while True:
-        page = fetch(limit=limit, iterator=iterator)
-        forwards += [row.id for row in page.data]
+        page = fetch(limit=limit, iterator=iterator, **options)
+        assert len(page.data) <= limit
+        forwards += names(page)
         iterator = page.iterator
         if page.done:
             break
-    iterator = page.prev_iterator
-    backwards = [row.id for row in page.data]
+    backwards, iterator = names(page), page.prev_iterator
     while True:
-        page = fetch(limit=limit, iterator=iterator)
-        backwards = [row.id for row in page.data] + backwards
+        page = fetch(limit=limit, iterator=iterator, **options)
+        backwards = names(page) + backwards
         iterator = page.prev_iterator
         if page.done:
             return forwards, backwards
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_every_list_of_what_is_configured_is_walked_both_ways(service, app, limit):
+    svix = service.svix()
+    apps = [app, *(service.new_app() for _ in range(4))]
+    endpoints = [svix.endpoint.create(app, EndpointIn(url=URL)).id for _ in range(5)]
+    types = ["a", "a.b", "a-b", "b", "c"]
+    for name in types:
+        svix.event_type.create(EventTypeIn(name=name, description=""))
+    lists = {
+        "applications": (lambda **o: svix.application.list(ApplicationListOptions(**o)), apps),
+        "endpoints": (lambda **o: svix.endpoint.list(app, EndpointListOptions(**o)), endpoints),
+        "types": (lambda **o: svix.event_type.list(EventTypeListOptions(**o)), sorted(types)),
+    }
+    for name, (fetch, ascending) in lists.items():
+        up = (ascending, ascending)
+        down = (ascending[::-1], ascending[::-1])
+        assert walk(fetch, limit) == (down if name == "endpoints" else up), name
+        assert walk(fetch, limit, order="ascending") == up, name
+        assert walk(fetch, limit, order="descending") == down, name
+
+
+def test_what_became_of_a_message_is_walked_both_ways(service, app, receiver):
+    svix = service.svix()
+    endpoints = [service.subscribe(app, receiver, f"/{n}") for n in range(5)]
+    receiver.always(500)
+    msg = service.send(app)
+    for endpoint in endpoints:
+        service.until(app, msg, endpoint, "dead")
+    attempts = svix.message_attempt
+    of_msg = lambda **o: attempts.list_by_msg(app, msg, MessageAttemptListByMsgOptions(**o))
+    whole = [a.id for a in of_msg(limit=250).data]
+    assert len(whole) == 15 and whole == sorted(whole, reverse=True)
+    at = lambda **o: attempts.list_attempted_destinations(
+        app, msg, MessageAttemptListAttemptedDestinationsOptions(**o)
+    )
+    for limit in (1, 2, 4, 15):
+        assert walk(of_msg, limit) == (whole, whole)
+        forwards, backwards = walk(at, limit)
+        assert forwards == backwards and sorted(forwards) == sorted(endpoints)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
