@@ -1,8 +1,8 @@
 /* Digests from OpenSSL, fast hashes from xxhash (inlined, so that no library is needed at run
  * time), and base64.
  *
- * SHA-256 by OpenSSL's older functions, which allocate nothing: the newer ones do for every digest, so
- * that a request could fail without memory where a caller that signs or compares has no answer. */
+ * SHA-256 by OpenSSL's older functions, which allocate nothing: the newer ones do for every digest,
+ * so that a request could fail without memory where a caller that signs or compares has no answer. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 

@@ -2,8 +2,8 @@
  * power cut left only a part of them. So the file is made under another name, synced, and renamed:
  * there is no data file, or there is a whole one.
  *
- * A file of the other name is what such a cut left behind. Nothing was ever acknowledged from it, so
- * that it is thrown away. */
+ * A file of the other name is what such a cut left behind. Nothing was ever acknowledged from it:
+ * it is thrown away. */
 #include "store/datafile.h"
 
 #include "base/log.h"

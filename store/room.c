@@ -1,5 +1,5 @@
-/* Stored, an event takes its payload, its rows and copies of the pages on the way to them; twice what
- * the client sent covers it. */
+/* Stored, an event takes its payload, its rows and copies of the pages on the way to them; twice
+ * what the client sent covers it. */
 #include "store/room.h"
 
 #define FULL_PERCENT 90   /* ingest ends */

@@ -1,9 +1,9 @@
 /* How much of the map ingest may take: what is left belongs to the outcomes of what was accepted.
  * Pure; private to store/, owned by the writer's thread.
  *
- * The pages in use are measured now and then, because that walks the free list. In between, what was
- * accepted is counted, and near the limit every commit is measured: a small map would otherwise be
- * full before the next look. */
+ * The pages in use are measured now and then, because that walks the free list. In between, what
+ * was accepted is counted, and near the limit every commit is measured: a small map would otherwise
+ * be full before the next look. */
 #ifndef STORE_ROOM_H
 #define STORE_ROOM_H
 

@@ -23,8 +23,8 @@
 
 #define EARLY_CALLS 12   /* how much too early a planted answer is */
 #define WRITE_EVERY 16   /* states between two that are written to */
-#define FIRST_CALLS 24     /* of a file's life: it comes into being */
-#define FIRST_STATES 10    /* random ones for each of these calls */
+#define FIRST_CALLS 24   /* of a file's life: it comes into being */
+#define FIRST_STATES 10  /* random ones for each of these calls */
 #define STATE_SECONDS 60 /* a state that takes longer hangs */
 #define APP SPAN("cut")  /* the application that exists once anything is owed */
 
@@ -199,7 +199,7 @@ static void visit_all(uint64_t first)
             crash_disk_end(&d);
             continue;
         }
-        if (d.pending_count == 0 && d.name == NAME_FINAL) { /* a sync is over, and nothing else has begun */
+        if (d.pending_count == 0 && d.name == NAME_FINAL) { /* between two calls */
             crash_disk_end(&d);
             s.cut = CUT_NONE;
             visit(&d, &s, first);

@@ -7,8 +7,8 @@
 enum record_kind {
     RECORD_WRITE, /* followed by `length` bytes */
     RECORD_SYNC,
-    RECORD_SIZE, /* the file has at least (allocate), or exactly (truncate) `offset` bytes */
-    RECORD_NAME, /* data.new was renamed to data.mdb */
+    RECORD_SIZE,      /* the file has at least (allocate), or exactly (truncate) `offset` bytes */
+    RECORD_NAME,      /* data.new was renamed to data.mdb */
     RECORD_DIRECTORY, /* a directory was synced: names are durable */
 };
 
