@@ -144,22 +144,12 @@ static void read_disabled(struct write *w, bool patch)
     e->disabled_reason = disabled ? SPAN("manual") : span_text(NULL);
 }
 
-/* Without it a new endpoint and a PUT have none. */
-static void read_ordering(struct body *b, bool patch, enum ordering *out)
+/* An SDK's PUT, which does not know it, must not end an order that somebody relies on. */
+static void read_ordering(struct body *b, enum ordering *out)
 {
-    static const struct text_rule rule = {.min = 1, .max = 16};
-    struct span text = {0};
-    enum field state = body_text(b, "ordering", &rule, &text);
-    if (state == FIELD_NULL || (state == FIELD_ABSENT && !patch))
-        *out = ORDERING_NONE;
-    if (state != FIELD_VALUE)
-        return;
-    for (unsigned i = 0; i < ORDERINGS; i++)
-        if (span_is(text, ordering_name((enum ordering)i))) {
-            *out = (enum ordering)i;
-            return;
-        }
-    body_refuse(b, "ordering", "must be none, key or fifo");
+    unsigned ordering = *out;
+    field_choice(b, "ordering", false, ordering_name, "must be none, key or fifo", &ordering);
+    *out = (enum ordering)ordering;
 }
 
 static void read_cloud_events(struct body *b, bool patch, enum cloud_events *out)
@@ -171,7 +161,7 @@ static void read_cloud_events(struct body *b, bool patch, enum cloud_events *out
 }
 
 /* Merges the body into w->endpoint, which holds the present state (zero for a new one). Keys and
- * headers outlive a PUT without them: they have routes of their own. */
+ * headers outlive a PUT without them: they have routes of their own. So does the ordering. */
 static bool read_fields(struct request *req, struct write *w, struct span path)
 {
     static const char *const unbuilt[] = {"transformation", NULL};
@@ -200,7 +190,7 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     read_headers(w);
     read_secret(req, w, patch);
     field_rate(b, !patch, &e->throttle_rate);
-    read_ordering(b, patch, &e->ordering);
+    read_ordering(b, &e->ordering);
     read_cloud_events(b, patch, &e->cloud_events);
     body_unsupported(b, unbuilt);
     if (lookup_is_operational(req))

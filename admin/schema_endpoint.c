@@ -33,16 +33,12 @@ static const struct schema channels = {.kind = SCHEMA_LIST,
                                        .max = ENDPOINT_CHANNELS_MAX,
                                        .item = &schema_channel};
 
-static const char *ordering_choice(unsigned i)
-{
-    return i < ORDERINGS ? ordering_name((enum ordering)i) : NULL;
-}
 static const struct schema ordering = {
     .kind = SCHEMA_CHOICE,
     .name = "Ordering",
     .about = "none: each message on its own; key: those with the same `orderingKey` one after "
              "another, the next one when the one before was delivered or given up; fifo: all so.",
-    .choice = ordering_choice};
+    .choice = ordering_name};
 
 static const struct schema cloud_events = {
     .kind = SCHEMA_CHOICE,

@@ -109,10 +109,11 @@ const char *delivery_state_name(enum delivery_state s)
     return "unknown";
 }
 
-const char *ordering_name(enum ordering o)
+const char *ordering_name(unsigned ordering)
 {
     static const char *const names[] = {"none", "key", "fifo"};
-    return (unsigned)o < ORDERINGS ? names[o] : "unknown";
+    _Static_assert(sizeof names / sizeof *names == ORDERINGS, "one name an ordering");
+    return ordering < ORDERINGS ? names[ordering] : NULL;
 }
 
 const char *delivery_reason_name(enum delivery_reason r)

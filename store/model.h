@@ -52,7 +52,8 @@ enum ordering {
     ORDERING_FIFO, /* all in order */
     ORDERINGS
 };
-const char *ordering_name(enum ordering o);
+/* "none", "key", "fifo"; NULL past the last. */
+const char *ordering_name(unsigned ordering);
 
 /* As what an endpoint gets its messages. On disk: append only. */
 enum cloud_events {

@@ -55,7 +55,7 @@ def test_the_option_is_shown_kept_and_cleared(service, app):
     assert service.call("PATCH", path, {"ordering": None}).json()["ordering"] == "none"
     service.call("PATCH", path, {"ordering": "key"})
     del body["ordering"]
-    assert service.call("PUT", path, body).json()["ordering"] == "none"
+    assert service.call("PUT", path, body).json()["ordering"] == "key"
 
 
 @pytest.mark.parametrize("value", ["", "Key", "random", 1, True, ["key"], {"key": 1}])
