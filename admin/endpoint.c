@@ -208,12 +208,28 @@ static void begin_new(struct write *w)
     w->endpoint.created = now;
 }
 
-static bool submit_put(struct write *w, unsigned status)
+/* As the change will leave it. */
+static enum err health_after(struct write *w, struct endpoint_health *health)
 {
+    const struct endpoint *before = w->found.endpoint;
+    *health = (struct endpoint_health){.failures = 0};
+    if (!before || endpoint_cured(before, &w->endpoint))
+        return ERR_OK;
+    enum err e = store_health_get(w->found.read, before->number, health);
+    if (w->endpoint.disabled)
+        health->breaker = (struct breaker_mark){.probes = 0};
+    return e;
+}
+
+static bool submit_put(struct request *req, struct write *w, unsigned status)
+{
+    struct endpoint_health health;
+    if (!write_good(req, health_after(w, &health)))
+        return false;
     endpoint_prepare_put(w, status);
     w->conflict = "An endpoint with this uid exists";
     struct json_writer out = write_answer(w);
-    entity_out_endpoint(&out, &w->endpoint);
+    entity_out_endpoint(&out, &w->endpoint, &health, w->endpoint.updated);
     return true;
 }
 
@@ -237,7 +253,7 @@ static bool create_step(struct request *req, struct write *w)
     if (!lookup_app(req, &w->found))
         return false;
     begin_new(w);
-    return read_fields(req, w, span_text(NULL)) && submit_put(w, 201);
+    return read_fields(req, w, span_text(NULL)) && submit_put(req, w, 201);
 }
 
 void endpoint_create_route(struct request *req)
@@ -257,7 +273,7 @@ static bool put_step(struct request *req, struct write *w)
         return false;
     else
         w->endpoint = *w->found.endpoint;
-    return read_fields(req, w, path) && submit_put(w, e ? 201 : 200);
+    return read_fields(req, w, path) && submit_put(req, w, e ? 201 : 200);
 }
 
 void endpoint_put_route(struct request *req)
@@ -267,7 +283,7 @@ void endpoint_put_route(struct request *req)
 
 static bool patch_step(struct request *req, struct write *w)
 {
-    return endpoint_load(req, w) && read_fields(req, w, span_text(NULL)) && submit_put(w, 200);
+    return endpoint_load(req, w) && read_fields(req, w, span_text(NULL)) && submit_put(req, w, 200);
 }
 
 void endpoint_patch_route(struct request *req)
@@ -292,15 +308,32 @@ void endpoint_delete_route(struct request *req)
 void endpoint_get_route(struct request *req)
 {
     struct lookup l = {0};
+    struct endpoint_health health;
     if (!lookup_endpoint(req, &l))
         return;
+    enum err e = store_health_get(l.read, l.endpoint->number, &health);
+    if (e) {
+        lookup_fail(req, &l, e);
+        return;
+    }
     struct buf out;
     struct json_writer w;
     buf_init(&out, ADMIN_BODY_MAX);
     jw_init(&w, &out);
-    entity_out_endpoint(&w, l.endpoint);
+    entity_out_endpoint(&w, l.endpoint, &health, clock_wall());
     lookup_release(&l);
     request_reply(req, 200, &out);
+}
+
+static enum err list_endpoint(struct list *list, struct store_read *read, const struct endpoint *ep)
+{
+    struct endpoint_health health;
+    if (!list_row(list, &ep->id, 0))
+        return ERR_OK;
+    enum err e = store_health_get(read, ep->number, &health);
+    if (!e)
+        entity_out_endpoint(&list->json, ep, &health, clock_wall());
+    return e;
 }
 
 void endpoint_list_route(struct request *req)
@@ -320,9 +353,14 @@ void endpoint_list_route(struct request *req)
     struct list list;
     list_open(&list, ID_ENDPOINT, &p.page);
     for (unsigned i = 0; i < result.count; i++) {
-        if (list_row(&list, &rows[i]->id, 0))
-            entity_out_endpoint(&list.json, rows[i]);
+        if (!e)
+            e = list_endpoint(&list, l.read, rows[i]);
         endpoint_free(&rows[i]);
+    }
+    if (e) {
+        buf_free(&list.out);
+        lookup_fail(req, &l, e);
+        return;
     }
     lookup_release(&l);
     list_reply(req, &list, &result);

@@ -94,10 +94,32 @@ static void endpoint_members(struct json_writer *w, const struct endpoint *e)
     times(w, e->created, e->updated);
 }
 
-void entity_out_endpoint(struct json_writer *w, const struct endpoint *e)
+/* The store keeps when the next probe is due; that it is under way, the dispatcher alone knows. From
+ * then on the breaker is shown as half-open. */
+static void breaker(struct json_writer *w, const struct endpoint_health *h, struct wall now)
+{
+    const struct breaker_mark *m = &h->breaker;
+    bool open = m->opened_at.us != 0, waits = open && m->probe_at.us > now.us;
+    jw_name(w, "breaker");
+    jw_object(w);
+    jw_member_string(w, "state", span_text(!open ? "closed" : waits ? "open" : "half_open"));
+    text_or_null(w, "reason", span_text(open ? attempt_class_name(m->cause) : NULL));
+    if (open && m->status)
+        jw_member_int(w, "statusCode", m->status);
+    else
+        jw_member_null(w, "statusCode");
+    jw_member_time(w, "openedAt", m->opened_at);
+    jw_member_time(w, "nextProbeAt", waits ? m->probe_at : (struct wall){0});
+    jw_member_time(w, "failingSince", h->failing_since);
+    jw_end_object(w);
+}
+
+void entity_out_endpoint(struct json_writer *w, const struct endpoint *e,
+                         const struct endpoint_health *health, struct wall now)
 {
     jw_object(w);
     endpoint_members(w, e);
+    breaker(w, health, now);
     text_or_null(w, "disabledReason", e->disabled_reason);
     jw_end_object(w);
 }

@@ -8,7 +8,9 @@
 #include "store/store.h"
 
 void entity_out_app(struct json_writer *w, const struct app *a);
-void entity_out_endpoint(struct json_writer *w, const struct endpoint *e);
+/* `health` as of `now`. */
+void entity_out_endpoint(struct json_writer *w, const struct endpoint *e,
+                         const struct endpoint_health *health, struct wall now);
 /* Without `content` the schemas are null. */
 void entity_out_event_type(struct json_writer *w, const struct event_type *t, bool content);
 

@@ -25,6 +25,7 @@ void endpoint_secret_rotate_route(struct request *req);
 void endpoint_header_get_route(struct request *req);
 void endpoint_header_put_route(struct request *req);
 void endpoint_header_patch_route(struct request *req);
+void endpoint_enable_route(struct request *req);
 void recover_create_route(struct request *req);
 void stats_get_route(struct request *req);
 void stats_get_attempts_route(struct request *req);

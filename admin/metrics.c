@@ -83,6 +83,8 @@ static const struct metric metrics[] = {
     {"surehook_attempt_queued_seconds", "Time between due and the start of the attempt.", HISTOGRAM,
      IN(DISPATCHER, queued_us), SECONDS},
     {"surehook_attempts_in_flight", "Attempts under way.", GAUGE, IN(DISPATCHER, in_flight), PLAIN},
+    {"surehook_breakers_open", "Endpoints whose circuit breaker is open or half-open.", GAUGE,
+     IN(DISPATCHER, breakers_open), PLAIN},
     {"surehook_deliveries_ready", "Deliveries in memory that wait for their turn.", GAUGE,
      IN(DISPATCHER, ready), PLAIN},
     {"surehook_retries_total", "Attempts that will be repeated.", COUNTER, IN(DISPATCHER, retries),

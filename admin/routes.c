@@ -41,6 +41,7 @@ static const struct route routes[] = {
      "endpoint.update_headers"},
     {METHOD_PATCH, ENDPOINT "/headers", ACCESS_APP, BODY, endpoint_header_patch_route,
      "endpoint.patch_headers"},
+    {METHOD_POST, ENDPOINT "/enable", ACCESS_APP, BODY, endpoint_enable_route, "endpoint.enable"},
     {METHOD_POST, ENDPOINT "/recover", ACCESS_APP_ATTEMPT, BODY, recover_create_route,
      "endpoint.recover"},
     {METHOD_POST, ENDPOINT "/replay-missing", ACCESS_APP_ATTEMPT, BODY, replay_missing_route,

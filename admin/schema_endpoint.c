@@ -113,10 +113,36 @@ const struct schema schema_endpoint_patch = {.kind = SCHEMA_OBJECT,
         FIELD_MUST("metadata", schema_metadata, NULL),                                             \
         FIELD_MUST("createdAt", schema_time, NULL), FIELD_MUST("updatedAt", schema_time, NULL)
 
+static const char *breaker_state(unsigned i)
+{
+    static const char *const names[] = {"closed", "open", "half_open"};
+    return i < sizeof names / sizeof *names ? names[i] : NULL;
+}
+static const struct schema breaker_choice = {
+    .kind = SCHEMA_CHOICE,
+    .name = "BreakerState",
+    .about = "closed: attempts are made; open: what is due waits, which is no attempt; half_open: "
+             "one probe is due or under way, and decides.",
+    .choice = breaker_state};
+static const struct schema_field breaker_fields[] = {
+    FIELD_MUST("state", breaker_choice, NULL),
+    {"reason", &schema_text, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "The outcome of the attempt that opened it, or of the last probe.", "\"timeout\""},
+    {"statusCode", &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Its status, if any.", "503"},
+    {"openedAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, NULL},
+    {"nextProbeAt", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Of an open one.", NULL},
+    {"failingSince", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "The first failed attempt since the last success.", NULL},
+    FIELD_END,
+};
+static const struct schema breaker = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointBreaker", .fields = breaker_fields};
+
 static const struct schema_field out_fields[] = {
     OUT_FIELDS,
+    FIELD_MUST("breaker", breaker, "Whether attempts are made at the moment."),
     {"disabledReason", &schema_text, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
-     "Why it is disabled: `manual`, or what the service saw.", "null"},
+     "Why it is disabled: `manual`; `gone`, it answered 410; `failing`, for too long.", "null"},
     FIELD_END,
 };
 const struct schema schema_endpoint_out = {
@@ -228,6 +254,14 @@ const struct schema schema_endpoint_secret_rotate_in = {
     .kind = SCHEMA_OBJECT, .name = "EndpointSecretRotateIn", .fields = rotate_fields};
 
 /* ---- recovery ---- */
+
+static const struct schema_field enable_fields[] = {
+    FIELD_MAY_NULL("since", schema_time,
+                   "What died since then is replayed; null: since it failed or was disabled."),
+    FIELD_END,
+};
+const struct schema schema_endpoint_enable_in = {
+    .kind = SCHEMA_OBJECT, .name = "EndpointEnableIn", .fields = enable_fields};
 
 static const struct schema_field recover_fields[] = {
     FIELD_MUST("since", schema_time, NULL),

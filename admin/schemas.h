@@ -72,7 +72,7 @@ extern const struct schema schema_operational_in;
 extern const struct schema schema_endpoint_headers_in, schema_endpoint_headers_patch,
     schema_endpoint_headers_out;
 extern const struct schema schema_endpoint_secret_out, schema_endpoint_secret_rotate_in;
-extern const struct schema schema_recover_in, schema_bulk_replay_in;
+extern const struct schema schema_endpoint_enable_in, schema_recover_in, schema_bulk_replay_in;
 extern const struct schema schema_endpoint_stats, schema_endpoint_attempt_stats;
 extern const struct schema schema_transformation_patch, schema_transformation_out;
 

@@ -11,12 +11,19 @@
 #include "base/option.h"
 #include "store/store.h"
 
+/* When the circuit breaker of an endpoint opens, and what then (dispatcher/breaker.h). */
+struct breaker_policy {
+    int64_t attempts;       /* in a window, for a judgement; 0: a breaker never opens */
+    struct durations waits; /* before the probes; the last one repeats. None: it never opens */
+};
+
 enum signature_headers { SIGNATURE_WEBHOOK, SIGNATURE_SVIX, SIGNATURE_BOTH };
 
 struct dispatcher_settings {
     int64_t threads;
     struct durations retry_schedule; /* delays after the first attempt */
     double retry_jitter;             /* 0 … 1 */
+    struct breaker_policy breaker;
     int64_t request_timeout_us, connect_timeout_us;
     int64_t endpoint_max_in_flight, max_in_flight;
     int64_t drain_us;          /* how long dispatcher_stop waits for what is in flight */
@@ -48,6 +55,7 @@ bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32
 struct dispatcher_stats {
     struct counter attempts[ATTEMPT_INTERNAL + 1]; /* by enum attempt_class */
     struct counter in_flight, ready;               /* gauges */
+    struct counter breakers_open;                  /* likewise: endpoints */
     struct counter retries, handoffs_hot, handoffs_cold, pages;
     struct histogram attempt_us, queued_us;
 };

@@ -6,6 +6,7 @@
  * use every slot leaves some to those of the others. No memory is needed between the
  * end of a transfer and its outcome: the flight has brought it along. */
 #include "dispatcher/flight.h"
+#include "dispatcher/schedule.h"
 
 #include "base/log.h"
 
@@ -156,8 +157,11 @@ static void attempt_begin(struct flight *f, struct wall now)
         .number = (uint16_t)(c->tries + 1),
         .queued_us = now.us > c->due.us ? now.us - c->due.us : 0,
     };
-    if (f->destination)
+    f->outcome.health = HEALTH_SAME;
+    if (f->destination) {
         a->url = f->destination->endpoint->url;
+        f->outcome.endpoint_version = f->destination->endpoint->version;
+    }
 }
 
 /* ---------------------------------------------------------------- end */
@@ -232,9 +236,36 @@ static void submit(struct flight *f, const struct verdict *v)
     fs->moved(fs->context, lane);
 }
 
+static void unready(struct flight *f)
+{
+    struct lane *lane = f->claim->lane;
+    unsigned ready = lane->ready;
+    lane_unready(lane, f->all->held, &f->all->shared->hot_bytes);
+    counter_sub(&f->all->shared->stats.ready, ready);
+}
+
+/* An attempt that began before the endpoint was changed says nothing about what it is now. */
+static void judge_health(struct flight *f, const struct result *r, const struct verdict *v,
+                         struct mono now, struct wall ended)
+{
+    struct lane *lane = f->claim->lane;
+    const struct breaker_policy *policy = &f->all->shared->settings.breaker;
+    struct breaker_event event = {
+        .result = r,
+        .ended = ended,
+        .now = now,
+        .not_before = v->not_before,
+        .unit = rng_unit(&f->all->rng),
+    };
+    if (!f->destination || f->outcome.endpoint_version != lane->version)
+        return;
+    if (lane_judge(lane, f->claim, policy, &event, &f->outcome))
+        unready(f);
+}
+
 /* What the attempt says about the endpoint, as opposed to the delivery. */
 static void judge_endpoint(struct flight *f, const struct result *r, const struct verdict *v,
-                           struct mono now)
+                           struct mono now, struct wall ended)
 {
     struct lane *lane = f->claim->lane;
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
@@ -243,6 +274,7 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
     else if (v->slow_down)
         limit_overload(&lane->limit, f->started, now);
     lane_rest(lane, v->not_before);
+    judge_health(f, r, v, now, ended);
     if (v->disable) {
         uint64_t ready = lane->ready;
         /* The outcome disables it; when that is durable the lane looks again. */
@@ -251,25 +283,40 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
     }
 }
 
+/* The endpoint as it is known now: what was changed while the attempt ran counts at once. */
+static const struct endpoint *endpoint_now(const struct flight *f)
+{
+    const struct destination *known = f->claim->lane->destination;
+    if (!known)
+        known = f->destination;
+    return known ? known->endpoint : NULL;
+}
+
 static struct verdict verdict_on(struct flight *f, const struct result *r, struct wall ended)
 {
-    const struct dispatcher_settings *s = &f->all->shared->settings;
     const struct claim *c = f->claim;
-    unsigned tries = c->trigger == TRIGGER_MANUAL ? 0 : c->tries + 1u;
-    return verdict_of(r, c->trigger, tries, &s->retry_schedule, s->retry_jitter,
-                      rng_unit(&f->all->rng), ended);
+    struct retry_policy policy;
+    struct retry_moment at = {
+        .tries = c->trigger == TRIGGER_MANUAL ? 0 : c->tries + 1u,
+        .jitter = f->all->shared->settings.retry_jitter,
+        .unit = rng_unit(&f->all->rng),
+    };
+    if (r->outcome != ATTEMPT_SUCCESS && at.tries)
+        schedule_find(f->all->shared, endpoint_now(f), c, ended, &policy, &at);
+    return verdict_of(r, c->trigger, &policy, &at, ended);
 }
 
 static void conclude(struct flight *f, const struct result *r)
 {
     struct mono now = clock_mono();
     struct attempt *a = &f->outcome.attempt;
-    struct verdict v = verdict_on(f, r, clock_wall());
+    struct wall ended = clock_wall();
+    struct verdict v = verdict_on(f, r, ended);
     a->duration_us = now.us - f->started.us;
     a->outcome = r->outcome;
     a->status = r->status;
     land(f);
-    judge_endpoint(f, r, &v, now);
+    judge_endpoint(f, r, &v, now, ended);
     submit(f, &v);
 }
 

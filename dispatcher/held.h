@@ -32,6 +32,7 @@ struct claim {
     enum claim_state state;
     enum attempt_trigger trigger;
     uint16_t tries;  /* scheduled attempts made before this one */
+    uint32_t probe;  /* the number of its breaker's probe that it is; 0: none */
     struct wall due; /* under which it stands on disk */
     /* The earliest other row of the same delivery that a page met meanwhile; WALL_NEVER: none. It
      * must be looked for again when this claim ends. */

@@ -113,7 +113,8 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
 {
     bool taken = false;
     if (handoff->txn > lane->page_txn) {
-        bool hot = lane->next_due.us > now.us && !lane->asleep;
+        bool hot = lane->next_due.us > now.us && !lane->asleep &&
+                   lane->breaker.state == BREAKER_CLOSED;
         if (hot && handoff->due.us <= now.us)
             taken = take_handoff(lane, held, hot_bytes, handoff, now);
         if (!taken)
@@ -135,7 +136,7 @@ void lane_due(struct lane *lane, struct wall due, uint64_t txn)
 void lane_changed(struct lane *lane)
 {
     lane->changed = true;
-    lane->asleep = lane->gone = lane->rated = false;
+    lane->asleep = lane->gone = lane->rated = lane->sized_up = false;
     lane->rest_until = lane->token_at = (struct wall){0};
 }
 
@@ -221,7 +222,7 @@ static bool limited(const struct lane *lane)
 
 bool lane_has_room(const struct lane *lane, struct wall now)
 {
-    return !limited(lane) && lane->rest_until.us <= now.us;
+    return !limited(lane) && lane->rest_until.us <= now.us && breaker_lets(&lane->breaker, now);
 }
 
 bool lane_can_go(const struct lane *lane, struct wall now)
@@ -231,6 +232,11 @@ bool lane_can_go(const struct lane *lane, struct wall now)
     return lane->changed || (work && lane_has_room(lane, now));
 }
 
+static struct wall wall_later(struct wall a, struct wall b)
+{
+    return a.us > b.us ? a : b;
+}
+
 struct wall lane_wake_at(const struct lane *lane)
 {
     struct wall at = lane->ready <= LANE_LOW ? lane->next_due : WALL_NEVER;
@@ -238,12 +244,14 @@ struct wall lane_wake_at(const struct lane *lane)
         return WALL_NEVER;
     if (lane->ready > 0 && lane->token_at.us < at.us)
         at = lane->token_at;
-    return at.us > lane->rest_until.us ? at : lane->rest_until;
+    return wall_later(at, wall_later(lane->rest_until, breaker_wake_at(&lane->breaker)));
 }
 
 struct wall lane_oldest_due(const struct lane *lane, struct wall now)
 {
     struct wall oldest = lane->first ? lane->first->due : WALL_NEVER;
+    if (lane->breaker.state != BREAKER_CLOSED)
+        return WALL_NEVER;
     if (!lane->asleep && lane->next_due.us <= now.us && lane->next_due.us < oldest.us)
         oldest = lane->next_due;
     return oldest;
@@ -261,17 +269,21 @@ void lane_clock_moved(struct lane *lane, int64_t by_us)
         lane->rest_until = wall_add(lane->rest_until, by_us);
     if (lane->token_at.us)
         lane->token_at = wall_add(lane->token_at, by_us);
+    if (lane->breaker.mark.probe_at.us)
+        lane->breaker.mark.probe_at = wall_add(lane->breaker.mark.probe_at, by_us);
 }
 
 void lane_start(struct lane *lane, struct claim *c)
 {
     claim_set_state(c, CLAIM_IN_FLIGHT);
+    c->probe = breaker_begin(&lane->breaker);
     lane->in_flight++;
 }
 
 void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes)
 {
     claim_set_state(c, CLAIM_SETTLING);
+    breaker_lost(&lane->breaker, c->probe);
     lane->in_flight--;
     lane->settling++;
     give_message(lane, c, hot_bytes);
@@ -288,8 +300,10 @@ void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct 
 
 void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct budget *hot_bytes)
 {
-    if (c->state == CLAIM_IN_FLIGHT)
+    if (c->state == CLAIM_IN_FLIGHT) {
+        breaker_lost(&lane->breaker, c->probe);
         lane->in_flight--;
+    }
     if (c->state == CLAIM_SETTLING)
         lane->settling--;
     give_message(lane, c, hot_bytes);
@@ -298,9 +312,58 @@ void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct 
     held_release(held, c);
 }
 
+void lane_unready(struct lane *lane, struct held *held, struct budget *hot_bytes)
+{
+    for (struct claim *c; (c = lane_pop(lane));)
+        lane_abandon(lane, held, c, hot_bytes);
+}
+
 void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes)
 {
     lane->asleep = true;
-    for (struct claim *c; (c = lane_pop(lane));)
-        lane_abandon(lane, held, c, hot_bytes);
+    lane_unready(lane, held, hot_bytes);
+}
+
+/* ---------------------------------------------------------------- health */
+
+void lane_set_health(struct lane *lane, const struct endpoint_health *health, uint64_t version,
+                     const struct breaker_policy *policy, struct wall now)
+{
+    bool first = lane->version == 0;
+    lane->sized_up = true;
+    if (!first && lane->version == version)
+        return;
+    lane->version = version;
+    lane->failures = health->failing_since.us ? health->failures : 0;
+    if (first || !health->breaker.opened_at.us)
+        breaker_restore(&lane->breaker, policy, &health->breaker, now);
+}
+
+/* Whatever is no 2xx is a failure of the delivery, and of an endpoint that does nothing else; the
+ * breaker's signs are fewer. */
+static bool counts_as_failure(const struct result *r)
+{
+    return r->outcome != ATTEMPT_SUCCESS && r->outcome != ATTEMPT_INTERNAL;
+}
+
+bool lane_judge(struct lane *lane, struct claim *c, const struct breaker_policy *policy,
+                struct breaker_event *event, struct outcome_op *op)
+{
+    const bool failed = counts_as_failure(event->result);
+    const bool works = event->result->outcome == ATTEMPT_SUCCESS;
+    event->probe = c->probe;
+    bool moved = breaker_observe(&lane->breaker, policy, event);
+    if (failed && lane->failures < UINT32_MAX)
+        lane->failures++;
+    if (failed)
+        op->health = HEALTH_FAILED;
+    else if (works && (moved || lane->failures))
+        op->health = HEALTH_WORKS;
+    if (works)
+        lane->failures = 0;
+    op->failures = lane->failures;
+    op->breaker = lane->breaker.mark;
+    if (moved && lane->breaker.state == BREAKER_CLOSED)
+        limit_init(&lane->limit, (unsigned)lane->limit.max);
+    return moved && lane->breaker.state == BREAKER_OPEN;
 }

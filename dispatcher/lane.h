@@ -30,8 +30,10 @@
  *   outcome durable            released; next_due falls to the retry and to `again`
  *   released without outcome   next_due falls to the claim's own due time and to `again`
  *   endpoint changed           the lane wakes; what is ready stays: destination and rates are new
- *   endpoint disabled          the ready list is released without outcome; the lane sleeps until
+ *   disabled, or paused        the ready list is released without outcome; the lane sleeps until
  *                              the endpoint changes or something becomes due
+ *   breaker opened             the ready list is released without outcome; while it is open
+ *                              hand-offs stay on disk, and a page is read for the probe alone
  *
  * They rest on two promises of the store: a snapshot shows every transaction that was heard of
  * before it began, and a thread hears of transactions in order. */
@@ -39,6 +41,7 @@
 #define DISPATCHER_LANE_H
 
 #include "base/heap.h"
+#include "dispatcher/breaker.h"
 #include "dispatcher/budget.h"
 #include "dispatcher/held.h"
 #include "dispatcher/limit.h"
@@ -71,6 +74,12 @@ struct lane {
     unsigned ready, in_flight, settling, slow_in_flight;
     int64_t hot_bytes; /* of its claims */
     struct limit limit;
+
+    bool sized_up;          /* its health is that of the disk, or newer */
+    uint64_t version;       /* of the endpoint to which it belongs; 0: not known */
+    uint32_t failures;      /* attempts that failed since the last success */
+    struct breaker breaker;
+    bool breaker_counted;   /* the owner's: it is among those that are not closed */
 
     bool rated;                     /* the rates are those of its configuration */
     struct rate rate;               /* the endpoint's */
@@ -130,8 +139,20 @@ bool lane_can_go(const struct lane *lane, struct wall now);
 unsigned lane_held(const struct lane *lane);
 /* When lane_can_go may become true by time alone; WALL_NEVER: not before something happens. */
 struct wall lane_wake_at(const struct lane *lane);
-/* The oldest due time among what is not in flight; WALL_NEVER: nothing is due. */
+/* The oldest due time among what is not in flight; WALL_NEVER: nothing is due. What waits for a
+ * breaker is not late: it is the subscriber who is. */
 struct wall lane_oldest_due(const struct lane *lane, struct wall now);
+/* What is kept of its health, and the endpoint's version beside it (0: not read). With a version
+ * that the lane knows it is ignored: what the lane has seen is newer. With another one a breaker
+ * that is not kept as open is closed: the change has cured it, or so it is hoped. */
+void lane_set_health(struct lane *lane, const struct endpoint_health *health, uint64_t version,
+                     const struct breaker_policy *policy, struct wall now);
+/* What the end of an attempt, made with the endpoint as it is now, says of its health: the health
+ * and breaker of *op. True: the breaker opened, and nothing should be held ready. */
+bool lane_judge(struct lane *lane, struct claim *c, const struct breaker_policy *policy,
+                struct breaker_event *event, struct outcome_op *op);
+/* Its ready list goes back to the disk. */
+void lane_unready(struct lane *lane, struct held *held, struct budget *hot_bytes);
 /* Not before `until`. Only ever later. */
 void lane_rest(struct lane *lane, struct wall until);
 /* The wall clock was set: its rest and its wait for a token stay as long as they were. */
@@ -147,8 +168,9 @@ void lane_settle(struct lane *lane, struct claim *c, struct budget *hot_bytes);
 void lane_settled(struct lane *lane, struct held *held, struct claim *c, struct wall retry_at);
 /* From any state, without an outcome: it stays due. A READY claim must have been popped. */
 void lane_abandon(struct lane *lane, struct held *held, struct claim *c, struct budget *hot_bytes);
-/* Disabled or deleted: abandons the ready list and sleeps. What waits on disk, manual attempts
- * included, the store ends by itself (a task of the disabling or the deletion). */
+/* Disabled, deleted or paused: abandons the ready list and sleeps. What waits on disk, manual
+ * attempts included, the store ends by itself (a task of the disabling or the deletion), or it
+ * waits until the endpoint is resumed. */
 void lane_sleep(struct lane *lane, struct held *held, struct budget *hot_bytes);
 
 #endif

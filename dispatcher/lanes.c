@@ -37,9 +37,20 @@ static void note_overdue(struct lanes *l, struct lane *lane)
     lane->overdue = overdue;
 }
 
+static void count_breaker(struct lanes *l, struct lane *lane, bool open)
+{
+    struct counter *total = &l->shared->stats.breakers_open;
+    if (open && !lane->breaker_counted)
+        counter_add(total, 1);
+    if (!open && lane->breaker_counted)
+        counter_sub(total, 1);
+    lane->breaker_counted = open;
+}
+
 void lanes_place(struct lanes *l, struct lane *lane)
 {
     note_overdue(l, lane);
+    count_breaker(l, lane, lane->breaker.state != BREAKER_CLOSED && !lane->asleep);
     if (lane_can_go(lane, l->now)) {
         heap_remove(&l->wakes, &lane->wake);
         turn_add(&l->round, &lane->turn);
@@ -85,6 +96,7 @@ static void lane_discard(struct lanes *l, struct lane *lane)
     turn_remove(&l->round, &lane->turn);
     if (lane->overdue)
         TAILQ_REMOVE(&l->overdue, lane, overdue_link);
+    count_breaker(l, lane, false);
     map_take(l->table, key_of_lane(lane));
     lane_free(&lane);
 }
@@ -117,6 +129,18 @@ static void scan_endpoint(void *context, uint32_t number, struct wall first_due)
     }
 }
 
+static void scan_health(void *context, uint32_t number, const struct endpoint_health *health)
+{
+    struct scan *scan = context;
+    struct lanes *l = scan->lanes;
+    struct lane *lane = map_get(l->table, span_of(&number, sizeof number));
+    if (!lane || lane->version)
+        return;
+    lane_set_health(lane, health, 0, &l->shared->settings.breaker, l->now);
+    lane->sized_up = false;
+    lanes_place(l, lane);
+}
+
 enum err lanes_scan(struct lanes *l)
 {
     struct store_read *read;
@@ -125,6 +149,8 @@ enum err lanes_scan(struct lanes *l)
         return e;
     struct scan scan = {.lanes = l, .txn = store_read_txn(read)};
     e = store_each_endpoint(read, scan_endpoint, &scan);
+    if (!e && !scan.result)
+        e = store_each_health(read, scan_health, &scan);
     store_read_end(&read);
     return e ? e : scan.result;
 }
@@ -151,7 +177,15 @@ static void send_to_sleep(struct lanes *l, struct lane *lane)
     counter_sub(&l->shared->stats.ready, ready - lane->ready);
 }
 
-/* The rates of the endpoint and of its application. */
+/* The option may be less than it was when the endpoint's own was stored. */
+static unsigned max_in_flight(const struct lanes *l, const struct endpoint *endpoint)
+{
+    const unsigned most = (unsigned)l->shared->settings.endpoint_max_in_flight;
+    return endpoint->max_in_flight && endpoint->max_in_flight < most ? endpoint->max_in_flight
+                                                                     : most;
+}
+
+/* The rates of the endpoint and of its application, and how much it gets at once. */
 static enum err load_rates(struct lanes *l, struct lane *lane, const struct endpoint *endpoint)
 {
     struct throttle *throttle = NULL;
@@ -167,7 +201,26 @@ static enum err load_rates(struct lanes *l, struct lane *lane, const struct endp
     if (e && e != ERR_NOT_FOUND && e != ERR_CORRUPT)
         return e;
     lane_set_rates(lane, endpoint->throttle_rate, throttle, l->mono);
+    limit_set_max(&lane->limit, max_in_flight(l, endpoint));
     return ERR_OK;
+}
+
+static enum err load_health(struct lanes *l, struct lane *lane, uint64_t version)
+{
+    struct endpoint_health health;
+    enum err e = store_health_get(l->read, lane->number, &health);
+    if (!e)
+        lane_set_health(lane, &health, version, &l->shared->settings.breaker, l->now);
+    return e;
+}
+
+/* A paused endpoint sleeps until it changes: what it gets stays on disk, manual attempts too. */
+static bool sleeps_paused(struct lanes *l, struct lane *lane)
+{
+    const bool paused = lane->destination->endpoint->paused;
+    if (paused)
+        send_to_sleep(l, lane);
+    return paused;
 }
 
 /* Looks at the endpoint. False when nothing can be sent to it now. Without a destination but true:
@@ -176,7 +229,7 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
 {
     if (lane->destination && !lane->changed) {
         destination_touch(&l->destinations, lane->destination);
-        return true;
+        return !sleeps_paused(l, lane);
     }
     struct store_read *read = turn_read(l);
     enum err e = read ? destination_load(&l->destinations, read, lane->number, &lane->endpoint,
@@ -184,9 +237,12 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
                       : ERR_NO_MEMORY;
     if (!e && !lane->rated)
         e = load_rates(l, lane, lane->destination->endpoint);
+    if (!e && !lane->sized_up)
+        e = load_health(l, lane, lane->destination->endpoint->version);
     lane->changed = false;
     switch (e) {
     case ERR_OK:
+        return !sleeps_paused(l, lane);
     case ERR_INVALID:
     case ERR_CORRUPT:
         return true;

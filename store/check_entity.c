@@ -209,6 +209,20 @@ static enum err key_row(struct check *c, struct span key, struct span value)
     return ERR_OK;
 }
 
+static enum err health_row(struct check *c, struct span key, struct span value)
+{
+    struct endpoint_health health;
+    uint32_t number = 0;
+    if (!read_as_number(key, &number) || record_health_decode(value, &health)) {
+        check_say(c, "the health of endpoint number %u does not decode", number);
+        return ERR_OK;
+    }
+    if (!health.failing_since.us && !health.disabled_at.us && !health.breaker.opened_at.us)
+        check_say(c, "the health of endpoint number %u says nothing", number);
+    struct treekey at = key_number(number);
+    return check_row_exists(c, TREE_ENDPOINT, &at, "a record of health belongs to no endpoint");
+}
+
 /* ---------------------------------------------------------------- consumers */
 
 static enum err consumer_row(struct check *c, struct span key, struct span value)
@@ -243,6 +257,7 @@ enum err check_entities(struct check *c)
         {TREE_ENDPOINT_ID, endpoint_reference_row},
         {TREE_ENDPOINT_UID, endpoint_reference_row},
         {TREE_ENDPOINT_APP, endpoint_reference_row},
+        {TREE_HEALTH, health_row},
         {TREE_EVENT_TYPE, event_type_row},
         {TREE_KEY, key_row},
         {TREE_CONSUMER, consumer_row},

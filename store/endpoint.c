@@ -1,7 +1,9 @@
 /* Endpoints: their rows, and what a change of one starts: disabling moves its unfinished deliveries
  * to the dead letters, deleting cancels them, both by a task of the same commit.
  *
- * The same function writes a change that a client asked for and the one that a 410 causes. */
+ * The same function writes a change that a client asked for and the one that a 410, or failing for
+ * too long, causes. */
+#include "store/health.h"
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/task.h"
@@ -76,8 +78,8 @@ static enum err add_task(struct batch *b, enum task_kind kind, const struct tabl
     return tasks_add(b, &task);
 }
 
-/* What a change of an endpoint is to its organisation. One that answered 410 was not updated by
- * anybody. */
+/* What a change of an endpoint is to its organisation. One that was disabled for what it answered
+ * was not updated by anybody. */
 static enum err tell_change(struct batch *b, const struct endpoint *e, const struct table_app *a,
                             const struct table_endpoint *old, bool asked)
 {
@@ -162,6 +164,23 @@ static enum err make_home(struct batch *b, const struct endpoint *e, const struc
     return app_make(b, &home, out);
 }
 
+/* What died since the endpoint failed or was disabled begins its schedule anew. The replay has its
+ * turn behind a disabling that has not ended. */
+static enum err add_recover(struct batch *b, const struct endpoint_op *op,
+                            const struct table_app *a, uint32_t number)
+{
+    const struct task task = {
+        .id = *op->recover_task,
+        .kind = TASK_DEAD_REPLAY,
+        .org = a->org,
+        .app = a->id,
+        .app_number = a->number,
+        .endpoint = number,
+        .since = op->since,
+    };
+    return tasks_add(b, &task);
+}
+
 enum err endpoint_put(struct batch *b, struct endpoint_op *op)
 {
     struct endpoint e = *op->endpoint;
@@ -177,10 +196,13 @@ enum err endpoint_put(struct batch *b, struct endpoint_op *op)
         return err;
     if (!old)
         e.number = batch_next(b, &b->marks.next_endpoint);
-    return replace(b, &e, a, old, &op->op);
+    err = health_change(b, &e, old, op->recover_task != NULL);
+    if (!err && op->recover_task)
+        err = add_recover(b, op, a, e.number);
+    return err ? err : replace(b, &e, a, old, &op->op);
 }
 
-enum err endpoint_gone(struct batch *b, uint32_t number, struct span url)
+enum err endpoint_disable(struct batch *b, uint32_t number, struct span url, struct span reason)
 {
     const struct table_endpoint *old = table_endpoint(b->s->table, number);
     if (!old || old->deleted || old->disabled)
@@ -194,14 +216,16 @@ enum err endpoint_gone(struct batch *b, uint32_t number, struct span url)
     if (batch_broken_by(err))
         return err;
     if (err) {
-        log_error("an endpoint that is gone cannot be read", LOG_INT("endpoint", number), LOG_END);
+        log_error("an endpoint to be disabled cannot be read", LOG_INT("endpoint", number), LOG_END);
         return ERR_OK;
     }
     if (span_eq(e->url, url)) {
         e->disabled = true;
-        e->disabled_reason = SPAN("gone");
+        e->disabled_reason = reason;
         e->updated = b->now;
-        err = replace(b, e, old->app, old, NULL);
+        err = health_change(b, e, old, false);
+        if (!err)
+            err = replace(b, e, old->app, old, NULL);
     }
     endpoint_free(&e);
     return err;
@@ -227,6 +251,8 @@ enum err endpoint_unlink(struct batch *b, uint32_t number)
         return err;
     struct treekey id = key_id(&e->id), place = key_number_id(e->app_number, &e->id);
     err = batch_clear(b, TREE_ENDPOINT, key_span(&key));
+    if (!err)
+        err = batch_clear(b, TREE_HEALTH, key_span(&key));
     if (!err)
         err = batch_clear(b, TREE_ENDPOINT_ID, key_span(&id));
     if (!err)

@@ -178,3 +178,22 @@ const char *attempt_class_text(enum attempt_class c)
 {
     return (size_t)c < sizeof classes / sizeof classes[0] ? classes[c].text : "Unknown.";
 }
+
+static bool same_keys(const struct endpoint *a, const struct endpoint *b)
+{
+    bool same = a->key_count == b->key_count;
+    for (unsigned i = 0; i < a->key_count && same; i++) {
+        const struct signing_key *k = &a->keys[i], *l = &b->keys[i];
+        same = k->kind == l->kind && span_eq(span_of(k->bytes, k->len), span_of(l->bytes, l->len));
+    }
+    return same;
+}
+
+bool endpoint_cured(const struct endpoint *before, const struct endpoint *after)
+{
+    if (after->disabled)
+        return false;
+    return before->disabled || !span_eq(before->url, after->url) ||
+           !span_eq(before->headers, after->headers) || !same_keys(before, after) ||
+           before->timeout_us != after->timeout_us;
+}

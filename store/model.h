@@ -9,6 +9,7 @@
 #include "base/bounds.h"
 #include "base/id.h"
 #include "store/feature_flag.h"
+#include "store/retry.h"
 
 #include <stdatomic.h>
 
@@ -86,11 +87,18 @@ struct endpoint {
     int64_t throttle_rate;
     enum ordering ordering;
     enum cloud_events cloud_events;
+    bool paused; /* what it gets waits until it is resumed */
+    struct retry_policy retry;
+    int64_t timeout_us;     /* of one attempt in all; 0: the option's */
+    uint32_t max_in_flight; /* 0: the option's, which is never exceeded */
     unsigned key_count;
     struct signing_key keys[SIGNING_KEYS_MAX]; /* newest first */
     void *block;
 };
 void endpoint_free(struct endpoint **endpoint);
+/* Whether the change may have cured what made attempts fail: where it goes, with which headers and
+ * secrets, for how long, or that it goes at all. What was known of the endpoint's health is forgotten then. */
+bool endpoint_cured(const struct endpoint *before, const struct endpoint *after);
 
 struct event_type {
     struct id org;
@@ -101,6 +109,7 @@ struct event_type {
     struct span flags[EVENT_TYPE_FLAGS_MAX]; /* none: shown to all; else to tokens with one */
     struct span schemas;                     /* JSON object version → schema, raw; empty: null */
     bool archived, deprecated;
+    struct retry_policy retry; /* of its messages, at endpoints without one of their own */
     void *block;
 };
 void event_type_free(struct event_type **type);
@@ -235,6 +244,7 @@ struct delivery {
     enum delivery_reason reason;
     uint16_t tries; /* scheduled attempts made since creation or the last replay */
     struct wall created, due, finished; /* due {0} when none is scheduled */
+    struct wall replayed;               /* its schedule began anew then; {0}: never */
     struct wall manual_due;             /* a manual attempt waits; {0}: none */
     struct id last_attempt;             /* zero: never tried */
     uint16_t last_status;
@@ -263,6 +273,29 @@ const char *attempt_class_name(enum attempt_class c);
 const char *attempt_class_text(enum attempt_class c);
 
 enum attempt_trigger { TRIGGER_SCHEDULED, TRIGGER_MANUAL };
+
+/* What is kept of an endpoint's circuit breaker, which is the dispatcher's. */
+struct breaker_mark {
+    struct wall opened_at;    /* {0}: closed */
+    struct wall probe_at;     /* nothing is sent before; then one probe */
+    uint16_t probes;          /* that failed since it opened */
+    enum attempt_class cause; /* of the attempt that opened it, or of the last probe */
+    uint16_t status;          /* likewise; 0: no response */
+};
+static inline bool breaker_mark_same(const struct breaker_mark *a, const struct breaker_mark *b)
+{
+    return a->opened_at.us == b->opened_at.us && a->probe_at.us == b->probe_at.us &&
+           a->probes == b->probes && a->cause == b->cause && a->status == b->status;
+}
+
+/* How an endpoint does; kept from its first failure to its next success, and while it is
+ * disabled. All zero: well. */
+struct endpoint_health {
+    struct wall failing_since; /* the first failed attempt since the last success; {0}: none */
+    uint32_t failures;         /* since then, at least */
+    struct wall disabled_at;   /* {0}: it is enabled */
+    struct breaker_mark breaker;
+};
 
 struct attempt {
     struct id id; /* assigned by the writer at the outcome */

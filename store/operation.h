@@ -48,9 +48,10 @@ enum err portal_end(struct batch *b, struct portal_end_op *op) MUST_CHECK;
 bool portal_creates(const struct batch *b, const struct portal_op *op);
 /* Removes an endpoint's rows: it is gone for readers. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err endpoint_unlink(struct batch *b, uint32_t number) MUST_CHECK;
-/* Disables it because the receiver at `url` answered 410. No effect when it is disabled already or
+/* Disables it because of what the receiver at `url` did. No effect when it is disabled already or
  * has another URL by now. */
-enum err endpoint_gone(struct batch *b, uint32_t number, struct span url) MUST_CHECK;
+enum err endpoint_disable(struct batch *b, uint32_t number, struct span url,
+                          struct span reason) MUST_CHECK;
 
 /* dead.c */
 enum err dead_apply(struct batch *b, struct dead_op *op) MUST_CHECK;

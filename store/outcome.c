@@ -6,6 +6,7 @@
  *     delivers all the same, because the receiver has it; a failure changes nothing;
  *   - the endpoint was disabled or deleted: there will be no retry, so the failure ends it.
  * A manual attempt that fails leaves the state as it was. */
+#include "store/health.h"
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/order.h"
@@ -127,7 +128,11 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op)
     d.last_status = op->attempt.status;
     op->state = d.state;
     e = delivery_store(b, &d);
-    if (!e && op->disable_endpoint)
-        e = endpoint_gone(b, op->attempt.endpoint_number, op->attempt.url);
+    bool give_up = false;
+    if (!e)
+        e = health_note(b, op, &give_up);
+    if (!e && (op->disable_endpoint || give_up))
+        e = endpoint_disable(b, op->attempt.endpoint_number, op->attempt.url,
+                             op->disable_endpoint ? SPAN("gone") : SPAN("failing"));
     return e;
 }

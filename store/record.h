@@ -80,6 +80,10 @@ enum err record_portal_decode(struct span in, struct portal_token *out) MUST_CHE
 void record_consumer_encode(const struct consumer *c, struct buf *out);
 enum err record_consumer_decode(struct span in, struct consumer *out) MUST_CHECK;
 
+/* record_health.c; the endpoint's number comes from the key. */
+void record_health_encode(const struct endpoint_health *h, struct buf *out);
+enum err record_health_decode(struct span in, struct endpoint_health *out) MUST_CHECK;
+
 /* A stored answer: status and body. */
 void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
                           struct buf *out);

@@ -31,6 +31,7 @@ struct store_settings {
                                   (docs/performance.md), tests use it to make one batch */
     const char *main_secret;   /* encrypts signing secrets at rest; NULL: stored plain */
     bool idempotency_conflict; /* same key, other body: ERR_MISMATCH instead of the first answer */
+    int64_t disable_after_us;  /* of failure without a success an endpoint is disabled; 0: never */
 };
 
 /* A new delivery, handed over right after its commit with the message still in memory. */
@@ -171,6 +172,12 @@ struct outcome_op {
     enum delivery_reason reason; /* of OUTCOME_DEAD */
     struct wall retry_at;        /* of OUTCOME_RETRY */
     bool disable_endpoint;       /* 410: disabled with reason "gone" in the same transaction */
+    /* What the attempt says of the endpoint's health; nothing when the endpoint was changed since:
+     * its version is not `endpoint_version` any more. */
+    enum { HEALTH_SAME, HEALTH_FAILED, HEALTH_WORKS } health;
+    uint64_t endpoint_version;
+    uint32_t failures;           /* of HEALTH_FAILED: in a row, with this one */
+    struct breaker_mark breaker; /* of any but HEALTH_SAME: as it is now */
     bool urgent;                 /* the next of its line may wait for it: its commit waits for
                                     no company but what other operations wait for */
     enum delivery_state state;   /* out: where the delivery now is (a cancellation wins) */
@@ -190,6 +197,10 @@ struct endpoint_op {
                            unfinished deliveries to the dead letters, in steps */
     struct endpoint *endpoint;
     uint32_t number; /* of STORE_ENDPOINT_DELETE */
+    /* Of a replacement: NULL, or the id (id_fresh) of the durable task that replays what died since
+     * `since`; the endpoint's health is forgotten, whatever changed. */
+    const struct id *recover_task;
+    struct wall since;
 };
 struct event_type_op {
     struct store_op op;
@@ -332,6 +343,15 @@ enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct sp
                             struct endpoint **out) MUST_CHECK;
 enum err store_endpoint_load(struct store_read *r, uint32_t number,
                              struct endpoint **out) MUST_CHECK;
+/* How an endpoint does; all zero when it does well. An error of the store alone: a record that is
+ * damaged is reported and says nothing. */
+enum err store_health_get(struct store_read *r, uint32_t number,
+                          struct endpoint_health *out) MUST_CHECK;
+/* Those that have been failing or are disabled, at start-up. */
+enum err store_each_health(struct store_read *r,
+                           void (*each)(void *context, uint32_t number,
+                                        const struct endpoint_health *health),
+                           void *context) MUST_CHECK;
 enum err store_event_type_get(struct store_read *r, const struct id *org, struct span name,
                               struct event_type **out) MUST_CHECK;
 /* By id or, for one with an eventId, by that. `content`: with the payload. */

@@ -35,7 +35,8 @@
     X(STAT, "stat")                 \
     X(PORTAL, "portal")             \
     X(LINE, "line")                 \
-    X(CONSUMER, "consumer")
+    X(CONSUMER, "consumer")         \
+    X(HEALTH, "health")
 
 enum tree {
 #define TREE_ENUM(name, text) TREE_##name,
@@ -104,7 +105,7 @@ static inline struct span key_span(const struct treekey *k)
  * longer than any that is written here. */
 enum err key_copy(struct span key, struct treekey *out) MUST_CHECK;
 struct treekey key_id(const struct id *id); /* APP, MESSAGE, KEY, TASK, TASK_FILTER, ENDPOINT_ID */
-struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT */
+struct treekey key_number(uint32_t number); /* ENDPOINT, COUNT, HEALTH */
 struct treekey key_id_id(const struct id *a, const struct id *b); /* APP_ORG, ATTEMPT … */
 struct treekey key_id_text(const struct id *a, struct span text); /* APP_UID, EVENT_TYPE */
 struct treekey key_number_text(uint32_t a, struct span text);     /* ENDPOINT_UID */

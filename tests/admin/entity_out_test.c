@@ -82,8 +82,36 @@ static void an_endpoint_shows_neither_secret_nor_headers(void **state)
     struct page_of p;
     struct span filters[1];
     struct endpoint e = an_endpoint(filters);
-    entity_out_endpoint(begin(&p), &e);
-    expect(&p, "{" ENDPOINT_MEMBERS ",\"disabledReason\":null}");
+    const struct endpoint_health well = {.failures = 0};
+    entity_out_endpoint(begin(&p), &e, &well, T1);
+    expect(&p, "{" ENDPOINT_MEMBERS
+               ",\"breaker\":{\"state\":\"closed\",\"reason\":null,\"statusCode\":null,"
+               "\"openedAt\":null,\"nextProbeAt\":null,\"failingSince\":null},"
+               "\"disabledReason\":null}");
+}
+
+static void a_breaker_is_open_until_its_probe_is_due_and_half_open_then(void **state)
+{
+    (void)state;
+    struct page_of p;
+    struct span filters[1];
+    struct endpoint e = an_endpoint(filters);
+    const struct endpoint_health sick = {
+        .failing_since = T0,
+        .failures = 10,
+        .breaker = {.opened_at = T0, .probe_at = T1, .cause = ATTEMPT_STATUS, .status = 503},
+    };
+    entity_out_endpoint(begin(&p), &e, &sick, T0);
+    expect(&p, "{" ENDPOINT_MEMBERS
+               ",\"breaker\":{\"state\":\"open\",\"reason\":\"status\",\"statusCode\":503,"
+               "\"openedAt\":" TEXT0 ",\"nextProbeAt\":" TEXT1 ",\"failingSince\":" TEXT0 "},"
+               "\"disabledReason\":null}");
+    entity_out_endpoint(begin(&p), &e, &sick, T1);
+    expect(&p,
+           "{" ENDPOINT_MEMBERS
+           ",\"breaker\":{\"state\":\"half_open\",\"reason\":\"status\",\"statusCode\":503,"
+           "\"openedAt\":" TEXT0 ",\"nextProbeAt\":null,\"failingSince\":" TEXT0 "},"
+           "\"disabledReason\":null}");
 }
 
 static void an_endpoint_of_a_message_carries_the_state_of_its_delivery(void **state)
@@ -216,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_application_shows_null_for_what_it_lacks),
         cmocka_unit_test(an_endpoint_shows_neither_secret_nor_headers),
+        cmocka_unit_test(a_breaker_is_open_until_its_probe_is_due_and_half_open_then),
         cmocka_unit_test(an_endpoint_of_a_message_carries_the_state_of_its_delivery),
         cmocka_unit_test(an_event_type_shows_its_schemas_only_with_content),
         cmocka_unit_test(an_attempt_shows_its_response_whatever_bytes_it_had),

@@ -24,11 +24,13 @@ EVENTS = ROOT / "tests/data/events.ndjson"
 # Whether figures of memory are ours: a sanitizer adds its own.
 SANITIZED = BINARY.exists() and re.search(rb"__[at]san_init", BINARY.read_bytes()) is not None
 
-# What suits most tests: receivers are on loopback, and a schedule ends within a moment.
+# What suits most tests: receivers are on loopback, a schedule ends within a moment, and no breaker
+# stops it before.
 DEFAULTS = {
     "listen": "127.0.0.1:0",
     "allow-subnets": "127.0.0.0/8",
     "retry-schedule": "10ms,10ms",
+    "breaker-attempts": "0",
     "map-size": "256m",
     "log-level": "debug",
 }
@@ -83,6 +85,8 @@ class Reply:
 
 
 class Service:
+    source = None  # (address, port) that calls come from
+
     def __init__(self, directory, env=None, **options):
         self.directory = Path(directory)
         self.data = self.directory / "data"
@@ -153,7 +157,8 @@ class Service:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         fields = {"authorization": f"Bearer {token or self.token}", **(headers or {})}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        address = ("127.0.0.1", self.port)
+        connection = http.client.HTTPConnection(*address, DEADLINE, self.source)
         try:
             connection.request(method, api + path, body, {k: v for k, v in fields.items() if v})
             response = connection.getresponse()

@@ -26,6 +26,7 @@ BODIES = {
     "endpoint.patch": {"description": "changed"},
     "endpoint.update_headers": {"headers": {"x-changed": "1"}},
     "endpoint.patch_headers": {"headers": {"x-changed": "1"}},
+    "endpoint.enable": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.replay_missing": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.bulk_replay": {"since": "2026-01-01T00:00:00Z"},
