@@ -214,8 +214,10 @@ static bool wait(struct request *req, struct poll *p, uint64_t mark, bool in_vai
         until = rested;
     if (!request_wait(req, until, &p->op.op, look_again))
         return false;
-    if (!p->rests && !store_watch_arm(request_store(req), &p->watch, mark))
+    if (!p->rests && !store_watch_arm(request_store(req), &p->watch, mark)) {
+        p->rests = true; /* a short one: the next look is not in vain */
         request_wake(req);
+    }
     return true;
 }
 
