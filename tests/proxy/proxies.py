@@ -103,6 +103,16 @@ class Proxy:
             self.process.wait()
 
 
+class Nothing:
+    """The service itself, in the place of a proxy."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), DEADLINE)
+
+
 KINDS = {
     "nginx": ("nginx", NGINX, {"buffering": "on"}),
     "nginx-streaming": ("nginx", NGINX, {"buffering": "off"}),
