@@ -7,6 +7,7 @@
 #include "admin/field.h"
 #include "admin/handlers.h"
 #include "admin/list.h"
+#include "admin/retry_policy.h"
 #include "admin/write.h"
 
 #define USER_VERSION_MAX 65535
@@ -155,8 +156,8 @@ static void read_ordering(struct body *b, enum ordering *out)
 static void read_cloud_events(struct body *b, bool patch, enum cloud_events *out)
 {
     unsigned mode = *out;
-    field_choice(b, "cloudEvents", !patch, cloud_events_name,
-                 "must be none, structured or binary", &mode);
+    field_choice(b, "cloudEvents", !patch, cloud_events_name, "must be none, structured or binary",
+                 &mode);
     *out = (enum cloud_events)mode;
 }
 
@@ -192,6 +193,7 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     field_rate(b, !patch, &e->throttle_rate);
     read_ordering(b, &e->ordering);
     read_cloud_events(b, patch, &e->cloud_events);
+    retry_policy_read_endpoint(b, dispatcher_endpoint_max(context_of(req)->dispatcher), e);
     body_unsupported(b, unbuilt);
     if (lookup_is_operational(req))
         body_unsupported(b, never);

@@ -3,6 +3,7 @@
 #include "admin/entity_out.h"
 
 #include "admin/key.h"
+#include "admin/retry_policy.h"
 #include "admin/status.h"
 
 static void text_or_null(struct json_writer *w, const char *name, struct span text)
@@ -90,6 +91,7 @@ static void endpoint_members(struct json_writer *w, const struct endpoint *e)
     rate(w, e->throttle_rate);
     jw_member_string(w, "ordering", span_text(ordering_name(e->ordering)));
     jw_member_string(w, "cloudEvents", span_text(cloud_events_name(e->cloud_events)));
+    retry_policy_out_endpoint(w, e);
     metadata(w, e->metadata);
     times(w, e->created, e->updated);
 }
@@ -135,6 +137,7 @@ void entity_out_event_type(struct json_writer *w, const struct event_type *t, bo
     text_or_null(w, "groupName", t->group_name);
     text_or_null(w, "featureFlag", t->flag_count ? t->flags[0] : span_text(NULL));
     texts_or_null(w, "featureFlags", t->flags, t->flag_count);
+    retry_policy_out(w, &t->retry);
     times(w, t->created, t->updated);
     jw_end_object(w);
 }

@@ -8,6 +8,7 @@
 #include "admin/json_schema.h"
 #include "admin/list.h"
 #include "admin/params.h"
+#include "admin/retry_policy.h"
 #include "admin/write.h"
 #include "http/answer.h"
 
@@ -100,6 +101,7 @@ void event_type_read(struct body *b, struct event_type *t, bool patch)
     read_schemas(b, t, patch);
     read_optional(b, "groupName", &group_rule, patch, &t->group_name);
     read_feature_flags(b, t, patch);
+    retry_policy_read(b, &t->retry);
 }
 
 static bool read_fields(struct request *req, struct write *w)

@@ -137,6 +137,7 @@ static enum err compare(struct import *im)
             t->group_name = keep(im, old->group_name);
             for (unsigned f = 0; f < old->flag_count; f++)
                 t->flags[t->flag_count++] = keep(im, old->flags[f]);
+            t->retry = old->retry;
             event_type_free(&old);
         }
         if (!e && im->dry && im->changes[i])

@@ -129,6 +129,7 @@ const struct schema schema_event_type_schemas = {.kind = SCHEMA_MAP,
         FIELD_RARE_NULL("featureFlag", flag, NULL),                        \
         FIELD_RARE_NULL("featureFlags", schema_event_type_flags,           \
                         "The flags; a list decides when both are given."), \
+        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),         \
         FIELD_END
 
 static const struct schema_field event_type_in_fields[] = {
@@ -151,6 +152,7 @@ static const struct schema_field event_type_patch_fields[] = {
     FIELD_RARE_NULL("featureFlag", flag, NULL),
     FIELD_RARE_NULL("featureFlags", schema_event_type_flags,
                     "The flags; a list decides when both are given."),
+    FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),
     FIELD_END,
 };
 const struct schema schema_event_type_patch = {.kind = SCHEMA_OBJECT,
@@ -168,6 +170,7 @@ static const struct schema_field event_type_out_fields[] = {
     FIELD_MUST_NULL("groupName", schema_event_type_group, NULL),
     {"featureFlag", &flag, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
     {"featureFlags", &schema_event_type_flags, SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null"},
+    FIELD_NONE_OUT("retryPolicy", schema_retry_policy),
     FIELD_MUST("createdAt", schema_time, NULL),
     FIELD_MUST("updatedAt", schema_time, NULL),
     FIELD_END,

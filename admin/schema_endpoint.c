@@ -71,6 +71,7 @@ static const struct schema_field in_fields[] = {
     FIELD_RATE_IN,
     FIELD_RARE_NULL("ordering", ordering, NULL),
     FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
+    FIELD_ATTEMPTS_IN,
     FIELD_MAY_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,
@@ -91,6 +92,7 @@ static const struct schema_field patch_fields[] = {
     FIELD_RATE_IN,
     FIELD_RARE_NULL("ordering", ordering, NULL),
     FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
+    FIELD_ATTEMPTS_IN,
     FIELD_RARE_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,
@@ -109,9 +111,9 @@ const struct schema schema_endpoint_patch = {.kind = SCHEMA_OBJECT,
         FIELD_MUST_NULL("filterTypes", filter, "`eventTypes` under its older name."),              \
         FIELD_MUST_NULL("eventTypes", filter, NULL), FIELD_MUST_NULL("channels", channels, NULL),  \
         FIELD_RATE_OUT, FIELD_MUST("ordering", ordering, NULL),                                    \
-        FIELD_MUST("cloudEvents", cloud_events, NULL),                                             \
-        FIELD_MUST("metadata", schema_metadata, NULL),                                             \
-        FIELD_MUST("createdAt", schema_time, NULL), FIELD_MUST("updatedAt", schema_time, NULL)
+        FIELD_MUST("cloudEvents", cloud_events, NULL), FIELD_ATTEMPTS_OUT,                         \
+        FIELD_MUST("metadata", schema_metadata, NULL), FIELD_MUST("createdAt", schema_time, NULL), \
+        FIELD_MUST("updatedAt", schema_time, NULL)
 
 static const char *breaker_state(unsigned i)
 {
@@ -183,6 +185,7 @@ static const struct schema_field operational_in_fields[] = {
     FIELD_RATE_IN,
     FIELD_RARE_NULL("ordering", ordering, NULL),
     FIELD_RARE_NULL("cloudEvents", cloud_events, NULL),
+    FIELD_ATTEMPTS_IN,
     FIELD_MAY_NULL("headers", schema_headers, NULL),
     FIELD_RARE_NULL("secret", secret, NULL),
     FIELD_END,

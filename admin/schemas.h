@@ -39,6 +39,22 @@
         NULL, NULL, 0, NULL, NULL \
     }
 
+#define FIELD_ATTEMPTS_IN                                               \
+    FIELD_RARE_NULL("paused", schema_boolean,                           \
+                    "What it gets waits until it is resumed."),         \
+        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),      \
+        FIELD_RARE_NULL("attemptTimeout", schema_attempt_timeout, NULL), \
+        FIELD_RARE_NULL("maxInFlight", schema_max_in_flight, NULL)
+#define FIELD_NONE_OUT(name, type)                                      \
+    {                                                                   \
+        name, &(type), SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null" \
+    }
+#define FIELD_ATTEMPTS_OUT                                         \
+    FIELD_MUST("paused", schema_boolean, NULL),                    \
+        FIELD_NONE_OUT("retryPolicy", schema_retry_policy),        \
+        FIELD_NONE_OUT("attemptTimeout", schema_attempt_timeout),  \
+        FIELD_NONE_OUT("maxInFlight", schema_max_in_flight)
+
 /* schema_common.c */
 extern const struct schema schema_boolean, schema_time, schema_count, schema_text, schema_object;
 extern const struct schema schema_app_id, schema_endpoint_id, schema_message_id, schema_attempt_id,
@@ -65,6 +81,9 @@ extern const struct schema schema_openapi_import_in, schema_openapi_import_out;
 
 extern const struct schema schema_portal_access_in, schema_portal_access_out,
     schema_portal_expire_in;
+
+/* schema_retry.c */
+extern const struct schema schema_retry_policy, schema_attempt_timeout, schema_max_in_flight;
 
 /* schema_endpoint.c */
 extern const struct schema schema_endpoint_in, schema_endpoint_patch, schema_endpoint_out;

@@ -72,6 +72,7 @@
 #define ATTEMPT_BODY_KEPT_MAX (16 * 1024)
 #define RESPONSE_HEADERS_MAX (64 * 1024)
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
+#define ATTEMPT_TIMEOUT_MAX_S 300     /* an attempt holds a slot for so long at most */
 #define READY_MAX \
     512 /* deliveries in memory per endpoint, waiting for their turn: at 64 three
                          quarters of a saturated endpoint's went through the disk */

@@ -11,7 +11,7 @@
 #include <curl/curl.h>
 #include <sys/queue.h>
 
-/* Prepared endpoints a thread keeps; about 2 KiB each. */
+/* Prepared endpoints a thread keeps; about 3 KiB each. */
 #define DESTINATIONS_MAX 4096
 
 struct destination {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "dispatcher/endpoint_url.h"
+#include "dispatcher/retry.h"
 #include "dispatcher/worker.h"
 
 #include <curl/curl.h>
@@ -40,6 +41,7 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
     const char *why = NULL;
     shared->settings = *settings;
     shared->store = store;
+    shared->retry = retry_of_option(&settings->retry_schedule);
     if (!throttles_init(&shared->throttles))
         return ERR_NO_MEMORY;
     if (!settings_sound(settings)) {
@@ -172,6 +174,11 @@ int64_t dispatcher_oldest_due_age(struct dispatcher *d)
             oldest = due;
     }
     return now.us - oldest.us;
+}
+
+int64_t dispatcher_endpoint_max(const struct dispatcher *d)
+{
+    return d->shared.settings.endpoint_max_in_flight;
 }
 
 enum err dispatcher_url_check(const struct dispatcher *d, struct span url, bool https_only,

@@ -64,6 +64,9 @@ const struct dispatcher_stats *dispatcher_stats(const struct dispatcher *d);
  * on this one. */
 int64_t dispatcher_oldest_due_age(struct dispatcher *d);
 
+/* The most attempts that an endpoint gets at once, whatever it asks for. */
+int64_t dispatcher_endpoint_max(const struct dispatcher *d);
+
 /* Rules for endpoint configuration, shared with the admin routes so that what is stored can be
  * sent. Each sets *why (static text) on ERR_INVALID. */
 

@@ -75,11 +75,11 @@ struct lane {
     int64_t hot_bytes; /* of its claims */
     struct limit limit;
 
-    bool sized_up;          /* its health is that of the disk, or newer */
-    uint64_t version;       /* of the endpoint to which it belongs; 0: not known */
-    uint32_t failures;      /* attempts that failed since the last success */
+    bool sized_up;     /* its health is that of the disk, or newer */
+    uint64_t version;  /* of the endpoint to which it belongs; 0: not known */
+    uint32_t failures; /* attempts that failed since the last success */
     struct breaker breaker;
-    bool breaker_counted;   /* the owner's: it is among those that are not closed */
+    bool breaker_counted; /* the owner's: it is among those that are not closed */
 
     bool rated;                     /* the rates are those of its configuration */
     struct rate rate;               /* the endpoint's */

@@ -23,6 +23,14 @@ void limit_init(struct limit *l, unsigned max)
     *l = (struct limit){.allowed = max < FIRST_ALLOWED ? max : FIRST_ALLOWED, .max = max};
 }
 
+void limit_set_max(struct limit *l, unsigned max)
+{
+    assert(max >= 1);
+    l->max = max;
+    if (l->allowed > l->max)
+        l->allowed = l->max;
+}
+
 void limit_success(struct limit *l)
 {
     l->allowed += was_cut(l) ? 1 / l->allowed : 1;

@@ -13,6 +13,8 @@ struct limit {
 };
 /* Starts low (4, or max when that is less) and grows fast until the first halving. */
 void limit_init(struct limit *l, unsigned max);
+/* Another maximum; what was learnt stays, within it. */
+void limit_set_max(struct limit *l, unsigned max);
 void limit_success(struct limit *l);
 void limit_overload(struct limit *l, struct mono started, struct mono now);
 /* Whole attempts allowed now, at least 1. */

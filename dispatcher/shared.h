@@ -10,6 +10,7 @@
 
 struct shared {
     struct dispatcher_settings settings;
+    struct retry_policy retry; /* as the settings say */
     struct guard guard;
     struct store *store;
     unsigned reserved;       /* attempts that each thread may have in flight whatever others do */

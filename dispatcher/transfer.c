@@ -164,7 +164,6 @@ static void set_limits(CURL *easy, const struct transfer_settings *s)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_timeout_us / US_PER_MS));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(s->request_timeout_us / US_PER_MS));
     curl_easy_setopt(easy, CURLOPT_USERAGENT, s->user_agent);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file ? s->ca_file : SYSTEM_CA_FILE);
@@ -239,10 +238,18 @@ static void idle_give(struct transfer *t)
     ts->idle_count++;
 }
 
+/* The endpoint's own, else the option's. */
+static long timeout_ms(const struct transfer *t)
+{
+    const int64_t own = t->destination->endpoint->timeout_us;
+    return (long)((own ? own : t->all->settings.request_timeout_us) / US_PER_MS);
+}
+
 static bool handle_set(struct transfer *t)
 {
     struct span body = t->request.body;
     return !curl_easy_setopt(t->easy, CURLOPT_URL, t->destination->url) &&
+           !curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, timeout_ms(t)) &&
            !curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->request.headers) &&
            !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) &&
            !curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len ? body.ptr : "");

@@ -1,7 +1,7 @@
 /* The meaning of an attempt's result, in one place and without I/O, so that every rule can be read
  * as a table and tested as one.
  *
- * Invariants: a result has exactly one verdict; a retry is never earlier than the schedule's
+ * Invariants: a result has exactly one verdict; a retry is never earlier than the policy's
  * jittered step; only what the final response headers said counts (a status seen on a broken or
  * timed-out exchange is no answer). */
 #include "dispatcher/verdict.h"
@@ -39,17 +39,6 @@ static int64_t rest_us(const struct result *r)
     return r->retry_after_us < longest ? r->retry_after_us : longest;
 }
 
-int64_t retry_delay(const struct durations *schedule, unsigned tries, double jitter, double unit)
-{
-    assert(tries >= 1 && tries <= schedule->count);
-    assert(jitter >= 0 && jitter <= 1 && unit >= 0 && unit < 1);
-    int64_t step = schedule->us[tries - 1];
-    int64_t previous = tries >= 2 ? schedule->us[tries - 2] : 0;
-    /* A schedule that shrinks has no interval to spread over. */
-    int64_t spread = step > previous ? step - previous : 0;
-    return step - (int64_t)(jitter * unit * (double)spread);
-}
-
 static struct verdict dead(struct verdict v, enum delivery_reason reason)
 {
     v.what = OUTCOME_DEAD;
@@ -57,33 +46,34 @@ static struct verdict dead(struct verdict v, enum delivery_reason reason)
     return v;
 }
 
-struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger, unsigned tries,
-                          const struct durations *schedule, double jitter, double unit,
+struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger,
+                          const struct retry_policy *policy, const struct retry_moment *at,
                           struct wall ended)
 {
     assert((result->outcome == ATTEMPT_SUCCESS) ==
            (answered_status(result) >= 200 && answered_status(result) < 300));
-    assert((trigger == TRIGGER_MANUAL) == (tries == 0));
+    assert((trigger == TRIGGER_MANUAL) == (at->tries == 0));
 
     struct verdict v = {.what = OUTCOME_DELIVERED};
     if (result->outcome == ATTEMPT_SUCCESS)
         return v;
 
-    int64_t rest = rest_us(result);
+    struct retry_moment moment = *at;
+    moment.rest_us = rest_us(result);
     v.slow_down = asks_for_less(result);
     v.disable = answered_status(result) == 410;
-    if (rest > 0)
-        v.not_before = wall_add(ended, rest);
+    if (moment.rest_us > 0)
+        v.not_before = wall_add(ended, moment.rest_us);
 
     if (trigger == TRIGGER_MANUAL)
         return dead(v, REASON_NONE);
     if (v.disable)
         return dead(v, REASON_ENDPOINT_DISABLED);
-    if (tries > schedule->count)
-        return dead(v, REASON_EXHAUSTED);
 
-    int64_t delay = retry_delay(schedule, tries, jitter, unit);
+    int64_t delay;
+    if (!retry_next(policy, &moment, &delay))
+        return dead(v, REASON_EXHAUSTED);
     v.what = OUTCOME_RETRY;
-    v.retry_at = wall_add(ended, delay > rest ? delay : rest);
+    v.retry_at = wall_add(ended, delay);
     return v;
 }

@@ -2,7 +2,7 @@
 #ifndef DISPATCHER_VERDICT_H
 #define DISPATCHER_VERDICT_H
 
-#include "base/option.h"
+#include "dispatcher/retry.h"
 #include "dispatcher/retry_after.h"
 #include "store/store.h"
 
@@ -23,20 +23,16 @@ struct verdict {
 };
 
 /* A 2xx delivers; every other result, a redirect and a blocked address (names change) included, is
- * retried while `tries` <= schedule->count and then dead with REASON_EXHAUSTED. A 410 is dead at
- * once with REASON_ENDPOINT_DISABLED. Retry-After of a 429 or 503 can only put a retry off, by at
- * most RETRY_AFTER_MAX_S.
+ * retried as the policy says and then dead with REASON_EXHAUSTED. A 410 is dead at once with
+ * REASON_ENDPOINT_DISABLED. Retry-After of a 429 or 503 can only put a retry off, by at most
+ * RETRY_AFTER_MAX_S.
  *
- * `tries`: scheduled attempts made, this one included (0 for a manual attempt). A manual attempt is
- * never retried: its failure is OUTCOME_DEAD with REASON_NONE, by which the writer knows to leave
- * the delivery's state as it was; a 410 disables the endpoint all the same. `unit` is a random
- * number in [0, 1). */
-struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger, unsigned tries,
-                          const struct durations *schedule, double jitter, double unit,
+ * `at`: its rest is the response's and is not looked at; `tries` counts this attempt (0 for a manual
+ * one). A manual attempt is never retried: its failure is OUTCOME_DEAD with REASON_NONE, by which
+ * the writer knows to leave the delivery's state as it was; a 410 disables the endpoint all the
+ * same. */
+struct verdict verdict_of(const struct result *result, enum attempt_trigger trigger,
+                          const struct retry_policy *policy, const struct retry_moment *at,
                           struct wall ended);
-
-/* delay = step - jitter * unit * (step - previous step), for the retry after `tries` attempts
- * (1 … schedule->count). Never over the step. */
-int64_t retry_delay(const struct durations *schedule, unsigned tries, double jitter, double unit);
 
 #endif

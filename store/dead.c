@@ -29,6 +29,7 @@ static enum err enter_line(struct batch *b, struct delivery *d)
 static enum err replay(struct batch *b, struct delivery *d)
 {
     d->tries = 0;
+    d->replayed = b->now;
     enum err e = enter_line(b, d);
     if (!e)
         e = delivery_move(b, d, DELIVERY_SCHEDULED, REASON_NONE, b->now);

@@ -1,7 +1,7 @@
 /* Deliveries and what is written with each outcome: due rows, attempts, dead letters, counters.
  *
  * Invariant: a delivery's record has one size whatever its state, so that LMDB rewrites it in
- * place; only one that stands in a line is longer. */
+ * place; only one that stands in a line or was replayed is longer. */
 #include "store/codec.h"
 #include "store/entry.h"
 #include "store/record.h"
@@ -9,7 +9,7 @@
 enum { STATE_REPORTED = 0x80 }; /* beside the delivery's state in its byte */
 
 /* On disk: append only. */
-enum { TAG_PLACE = 1 };
+enum { TAG_PLACE = 1, TAG_REPLAYED };
 enum { TAG_URL = 1, TAG_RESPONSE };
 enum { TAG_EVENT_TYPE = 1 };
 enum { TAG_APP = 1 };
@@ -21,6 +21,18 @@ static void encode_place(const struct delivery *d, struct buf *out)
     memcpy(place + 1, d->line, LINE_BYTES);
     memcpy(place + 1 + LINE_BYTES, d->ticket.b, ID_BYTES);
     codec_field(out, TAG_PLACE, span_of(place, sizeof place));
+}
+
+static void encode_replayed(const struct delivery *d, struct buf *out)
+{
+    struct buf value;
+    buf_init(&value, sizeof d->replayed);
+    codec_wall(&value, d->replayed);
+    if (value.failed)
+        out->failed = true;
+    else
+        codec_field(out, TAG_REPLAYED, buf_view(&value));
+    buf_free(&value);
 }
 
 void record_delivery_encode(const struct delivery *d, struct buf *out)
@@ -37,6 +49,8 @@ void record_delivery_encode(const struct delivery *d, struct buf *out)
     codec_id(out, &d->last_attempt);
     if (!id_is_zero(&d->ticket))
         encode_place(d, out);
+    if (d->replayed.us)
+        encode_replayed(d, out);
     codec_end(out, start);
 }
 
@@ -50,6 +64,14 @@ static bool decode_place(struct span value, struct delivery *out)
         memcpy(out->line, line.ptr, LINE_BYTES);
     out->ticket = codec_read_id(&r);
     return !codec_finished(&r) && !id_is_zero(&out->ticket);
+}
+
+/* False on damage: no encoder writes a zero. */
+static bool decode_replayed(struct span value, struct delivery *out)
+{
+    struct reader r = reader_of(value);
+    out->replayed = codec_read_wall(&r);
+    return !codec_finished(&r) && out->replayed.us != 0;
 }
 
 enum err record_delivery_decode(struct span in, struct delivery *out)
@@ -74,7 +96,9 @@ enum err record_delivery_decode(struct span in, struct delivery *out)
     out->last_attempt = codec_read_id(&r);
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f))
-        r.failed |= f.tag != TAG_PLACE || !decode_place(f.value, out);
+        r.failed |= f.tag == TAG_PLACE      ? !decode_place(f.value, out)
+                    : f.tag == TAG_REPLAYED ? !decode_replayed(f.value, out)
+                                            : true;
     return codec_finished(&r);
 }
 

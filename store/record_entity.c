@@ -23,13 +23,51 @@ enum {
     ENDPOINT_KEY,
     ENDPOINT_ORDERING,
     ENDPOINT_CLOUD_EVENTS,
+    ENDPOINT_PAUSED,
+    ENDPOINT_RETRY,
+    ENDPOINT_TIMEOUT,
+    ENDPOINT_MAX_IN_FLIGHT,
 };
 enum { PORTAL_FLAGS = 1 };
-enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS };
+enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS, TYPE_RETRY };
 enum { TYPE_ARCHIVED = 1, TYPE_DEPRECATED = 2, TYPE_FLAGS_END = 4 };
 enum { KEY_NAME = 1 };
 
+#define RETRY_STORED_MAX 512 /* a policy is at most 13 bytes and four a delay */
 #define SEALED_MAX 1024 /* a signing key, its nonce and its tag are under 200 bytes */
+
+/* 0 is left out. */
+static void encode_number(struct buf *out, uint8_t tag, int64_t v)
+{
+    uint8_t bytes[sizeof v];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)((uint64_t)v >> 8 * (sizeof bytes - 1 - i));
+    if (v)
+        codec_field(out, tag, span_of(bytes, sizeof bytes));
+}
+
+/* False on damage: no encoder writes a number outside 1 to `max`. */
+static bool decode_number(struct span value, int64_t max, int64_t *out)
+{
+    struct reader r = reader_of(value);
+    const uint64_t v = read_u64(&r);
+    *out = (int64_t)v;
+    return !codec_finished(&r) && v >= 1 && v <= (uint64_t)max;
+}
+
+static void encode_retry(struct buf *out, uint8_t tag, const struct retry_policy *p)
+{
+    struct buf value;
+    if (p->kind == RETRY_NONE)
+        return;
+    buf_init(&value, RETRY_STORED_MAX);
+    retry_policy_encode(p, &value);
+    if (value.failed)
+        out->failed = true;
+    else
+        codec_field(out, tag, buf_view(&value));
+    buf_free(&value);
+}
 
 static int64_t read_rate(struct reader *r)
 {
@@ -170,6 +208,10 @@ void record_endpoint_encode(const struct endpoint *e, const struct vault *v, str
     const uint8_t cloud_events = (uint8_t)e->cloud_events;
     if (cloud_events != CLOUD_EVENTS_NONE)
         codec_field(out, ENDPOINT_CLOUD_EVENTS, span_of(&cloud_events, 1));
+    encode_number(out, ENDPOINT_PAUSED, e->paused);
+    encode_retry(out, ENDPOINT_RETRY, &e->retry);
+    encode_number(out, ENDPOINT_TIMEOUT, e->timeout_us);
+    encode_number(out, ENDPOINT_MAX_IN_FLIGHT, e->max_in_flight);
     codec_end(out, start);
 }
 
@@ -186,6 +228,26 @@ static void decode_endpoint_fixed(struct reader *r, struct endpoint *e)
     e->user_version = (int64_t)read_u64(r);
     e->disabled = codec_read_below(r, 2) != 0;
     e->throttle_rate = read_rate(r);
+}
+
+/* When and how often it is tried. False on damage. */
+static bool decode_pace(const struct codec_tagged *f, struct endpoint *e)
+{
+    int64_t v;
+    switch (f->tag) {
+    case ENDPOINT_PAUSED:
+        e->paused = decode_number(f->value, 1, &v);
+        return e->paused;
+    case ENDPOINT_RETRY:
+        return retry_policy_decode(f->value, &e->retry);
+    case ENDPOINT_TIMEOUT:
+        return decode_number(f->value, ATTEMPT_TIMEOUT_MAX_S * US_PER_S, &e->timeout_us);
+    default:
+        if (!decode_number(f->value, UINT16_MAX, &v))
+            return false;
+        e->max_in_flight = (uint32_t)v;
+        return true;
+    }
 }
 
 static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, struct endpoint *e,
@@ -235,6 +297,13 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, 
             if (f.value.len != 1 || (uint8_t)f.value.ptr[0] >= CLOUD_EVENTS_END)
                 return ERR_CORRUPT;
             e->cloud_events = (enum cloud_events)(uint8_t)f.value.ptr[0];
+            break;
+        case ENDPOINT_PAUSED:
+        case ENDPOINT_RETRY:
+        case ENDPOINT_TIMEOUT:
+        case ENDPOINT_MAX_IN_FLIGHT:
+            if (!decode_pace(&f, e))
+                return ERR_CORRUPT;
             break;
         default:
             return ERR_CORRUPT;
@@ -287,6 +356,7 @@ void record_event_type_encode(const struct event_type *t, struct buf *out)
     for (unsigned i = 0; i < t->flag_count; i++)
         codec_field(out, TYPE_FLAG, t->flags[i]);
     codec_field(out, TYPE_SCHEMAS, t->schemas);
+    encode_retry(out, TYPE_RETRY, &t->retry);
     codec_end(out, start);
 }
 
@@ -326,6 +396,9 @@ enum err record_event_type_decode(struct span in, struct event_type **out)
             break;
         case TYPE_SCHEMAS:
             t->schemas = f.value;
+            break;
+        case TYPE_RETRY:
+            r.failed |= !retry_policy_decode(f.value, &t->retry);
             break;
         default:
             r.failed = true;

@@ -34,6 +34,7 @@ struct store {
     uint64_t txn;
     char *urls[FAKE_ENDPOINTS]; /* NULL: no such endpoint */
     bool disabled[FAKE_ENDPOINTS];
+    uint64_t versions[FAKE_ENDPOINTS];
     struct endpoint_health health[FAKE_ENDPOINTS];
     uint32_t fifo; /* the one endpoint that is ordered; 0: none */
     struct fake_row
@@ -88,7 +89,7 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
         struct endpoint *p = calloc(1, sizeof *p);
         p->number = number;
         p->id = id_floor((struct wall){INT64_C(1700000000000000) + number * US_PER_S});
-        p->version = 1;
+        p->version = s->versions[number];
         p->disabled = s->disabled[number];
         p->throttle_rate = s->rates[number];
         p->ordering = number == s->fifo ? ORDERING_FIFO : ORDERING_NONE;
@@ -246,6 +247,18 @@ static inline void fake_release(struct store *s)
     s->listener.due(s->listener.context, next.endpoint, next.row.due, s->txn);
 }
 
+static inline void fake_note_health(struct store *s, const struct outcome_op *op)
+{
+    struct endpoint_health *health = &s->health[op->attempt.endpoint_number];
+    if (op->health == HEALTH_SAME || op->endpoint_version != s->versions[op->attempt.endpoint_number])
+        return;
+    *health = (struct endpoint_health){.breaker = op->breaker};
+    if (op->health == HEALTH_FAILED) {
+        health->failing_since = op->attempt.started;
+        health->failures = op->failures;
+    }
+}
+
 static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
 {
     struct fake_row row;
@@ -266,15 +279,7 @@ static inline void fake_outcome_apply(struct store *s, struct outcome_op *op)
         fake_row_insert(s, row);
         op->state = DELIVERY_RETRYING;
     }
-    struct endpoint_health *health = &s->health[op->attempt.endpoint_number];
-    if (op->health == HEALTH_FAILED) {
-        health->failing_since = op->attempt.started;
-        health->failures = op->failures;
-    }
-    if (op->health == HEALTH_WORKS)
-        *health = (struct endpoint_health){.failures = 0};
-    if (op->health != HEALTH_SAME)
-        health->breaker = op->breaker;
+    fake_note_health(s, op);
     s->txn++;
     s->outcomes[s->outcome_count++] =
         (struct fake_outcome){op->attempt,  op->attempt.response.len, op->verdict, op->reason,
@@ -365,6 +370,8 @@ static inline void fake_endpoint(struct store *s, uint32_t number, const char *u
     free(s->urls[number]);
     s->urls[number] = url ? strdup(url) : NULL;
     s->disabled[number] = false;
+    s->versions[number]++;
+    s->health[number] = (struct endpoint_health){.failures = 0};
     s->txn++;
     if (s->listener.endpoint)
         s->listener.endpoint(s->listener.context, number, s->txn);

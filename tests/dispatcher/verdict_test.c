@@ -1,4 +1,4 @@
-/* The verdict of an attempt, by table, and the properties of the retry delay. */
+/* The verdict of an attempt, by table. */
 #include "dispatcher/verdict.h"
 
 #include "base/bounds.h"
@@ -10,8 +10,12 @@
 #define S US_PER_S
 #define NONE (-1)
 
-static const struct durations three = {3, {5 * S, 60 * S, 600 * S}};
-static const struct durations none = {0, {0}};
+static const struct retry_policy three = {.kind = RETRY_SCHEDULE,
+                                          .jitter_percent = RETRY_JITTER_OPTION,
+                                          .count = 3,
+                                          .delay_ms = {5000, 60000, 600000}};
+static const struct retry_policy none = {.kind = RETRY_SCHEDULE,
+                                         .jitter_percent = RETRY_JITTER_OPTION};
 static const struct wall ended = {1700000000 * S};
 
 static struct result answered(uint16_t status, int64_t retry_after_us)
@@ -22,7 +26,14 @@ static struct result answered(uint16_t status, int64_t retry_after_us)
 
 static struct verdict scheduled(struct result r, unsigned tries)
 {
-    return verdict_of(&r, TRIGGER_SCHEDULED, tries, &three, 0, 0, ended);
+    const struct retry_moment at = {.tries = tries};
+    return verdict_of(&r, TRIGGER_SCHEDULED, &three, &at, ended);
+}
+
+static struct verdict manual(struct result r)
+{
+    const struct retry_moment at = {.jitter = 1, .unit = 0.5};
+    return verdict_of(&r, TRIGGER_MANUAL, &three, &at, ended);
 }
 
 static void every_2xx_delivers_and_every_other_status_is_retried(void **state)
@@ -80,11 +91,12 @@ static void the_delivery_dies_after_the_last_step_of_the_schedule(void **state)
 static void an_empty_schedule_allows_one_attempt(void **state)
 {
     (void)state;
+    const struct retry_moment at = {.tries = 1, .jitter = 1, .unit = 0.5};
     struct result failed = answered(500, NONE), good = answered(204, NONE);
-    struct verdict v = verdict_of(&failed, TRIGGER_SCHEDULED, 1, &none, 1, 0.5, ended);
+    struct verdict v = verdict_of(&failed, TRIGGER_SCHEDULED, &none, &at, ended);
     assert_int_equal(v.what, OUTCOME_DEAD);
     assert_int_equal(v.reason, REASON_EXHAUSTED);
-    v = verdict_of(&good, TRIGGER_SCHEDULED, 1, &none, 1, 0.5, ended);
+    v = verdict_of(&good, TRIGGER_SCHEDULED, &none, &at, ended);
     assert_int_equal(v.what, OUTCOME_DELIVERED);
 }
 
@@ -102,16 +114,13 @@ static void a_manual_attempt_is_never_retried_and_leaves_the_state(void **state)
     (void)state;
     static const uint16_t statuses[] = {301, 404, 410, 429, 500, 503};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-        struct result r = answered(statuses[i], 7 * S);
-        struct verdict v = verdict_of(&r, TRIGGER_MANUAL, 0, &three, 1, 0.5, ended);
+        struct verdict v = manual(answered(statuses[i], 7 * S));
         assert_int_equal(v.what, OUTCOME_DEAD);
         assert_int_equal(v.reason, REASON_NONE);
         assert_int_equal(v.disable, statuses[i] == 410);
         assert_int_equal(v.not_before.us != 0, statuses[i] == 429 || statuses[i] == 503);
     }
-    struct result good = answered(200, NONE);
-    assert_int_equal(verdict_of(&good, TRIGGER_MANUAL, 0, &three, 1, 0.5, ended).what,
-                     OUTCOME_DELIVERED);
+    assert_int_equal(manual(answered(200, NONE)).what, OUTCOME_DELIVERED);
 }
 
 static void retry_after_of_429_and_503_alone_raises_the_retry_and_rests_the_endpoint(void **state)
@@ -138,6 +147,21 @@ static void retry_after_never_brings_a_retry_forward(void **state)
     assert_int_equal(v.not_before.us, 0);
 }
 
+static void a_rest_beyond_the_age_that_is_allowed_is_the_end(void **state)
+{
+    (void)state;
+    struct retry_policy bounded = three;
+    const struct retry_moment at = {.tries = 1, .age_us = 50 * S};
+    const struct result limited = answered(429, 11 * S), busy = answered(429, 10 * S);
+    bounded.age_max_us = 60 * S;
+    struct verdict v = verdict_of(&busy, TRIGGER_SCHEDULED, &bounded, &at, ended);
+    assert_int_equal(v.retry_at.us, ended.us + 10 * S);
+    v = verdict_of(&limited, TRIGGER_SCHEDULED, &bounded, &at, ended);
+    assert_int_equal(v.what, OUTCOME_DEAD);
+    assert_int_equal(v.reason, REASON_EXHAUSTED);
+    assert_int_equal(v.not_before.us, ended.us + 11 * S);
+}
+
 static void retry_after_is_capped_at_the_longest_delay(void **state)
 {
     (void)state;
@@ -155,62 +179,6 @@ static void an_endpoint_rests_even_when_the_delivery_is_dead(void **state)
     assert_int_equal(v.not_before.us, ended.us + 9 * S);
 }
 
-static void without_jitter_the_delay_is_exactly_the_step(void **state)
-{
-    (void)state;
-    for (unsigned tries = 1; tries <= three.count; tries++)
-        assert_int_equal(retry_delay(&three, tries, 0, 0.999), three.us[tries - 1]);
-}
-
-static void delays_stay_between_the_previous_step_and_this_one(void **state)
-{
-    (void)state;
-    static const double jitters[] = {0.1, 0.5, 1};
-    for (unsigned tries = 1; tries <= three.count; tries++) {
-        int64_t step = three.us[tries - 1], previous = tries > 1 ? three.us[tries - 2] : 0;
-        for (size_t j = 0; j < 3; j++) {
-            int64_t last = INT64_MAX;
-            int64_t least = step - (int64_t)(jitters[j] * (double)(step - previous));
-            for (int i = 0; i < 1000; i++) {
-                int64_t delay = retry_delay(&three, tries, jitters[j], i / 1000.0);
-                assert_in_range(delay, least, step);
-                assert_true(delay < last); /* falls as the random number grows */
-                last = delay;
-            }
-        }
-    }
-}
-
-static void full_jitter_covers_the_interval_evenly(void **state)
-{
-    (void)state;
-    unsigned tenth[10] = {0};
-    for (int i = 0; i < 1000; i++) {
-        int64_t delay = retry_delay(&three, 2, 1, i / 1000.0);
-        tenth[(delay - 5 * S - 1) * 10 / (55 * S)]++;
-    }
-    for (int i = 0; i < 10; i++)
-        assert_in_range(tenth[i], 99, 101);
-}
-
-static void a_shrinking_or_level_schedule_is_never_exceeded(void **state)
-{
-    (void)state;
-    static const struct durations odd = {4, {10 * S, 2 * S, 2 * S, 1000}};
-    for (unsigned tries = 2; tries <= 4; tries++)
-        assert_int_equal(retry_delay(&odd, tries, 1, 0.9), odd.us[tries - 1]);
-}
-
-static void millisecond_steps_and_very_long_ones_keep_their_precision(void **state)
-{
-    (void)state;
-    static const int64_t year = INT64_C(365) * 24 * 3600 * S;
-    const struct durations d = {2, {1000, year}};
-    assert_int_equal(retry_delay(&d, 1, 1, 0.5), 500);
-    assert_int_equal(retry_delay(&d, 2, 1, 0), year);
-    assert_int_equal(retry_delay(&d, 2, 1, 0.5), year - (year - 1000) / 2);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,13 +191,9 @@ int main(void)
         cmocka_unit_test(a_manual_attempt_is_never_retried_and_leaves_the_state),
         cmocka_unit_test(retry_after_of_429_and_503_alone_raises_the_retry_and_rests_the_endpoint),
         cmocka_unit_test(retry_after_never_brings_a_retry_forward),
+        cmocka_unit_test(a_rest_beyond_the_age_that_is_allowed_is_the_end),
         cmocka_unit_test(retry_after_is_capped_at_the_longest_delay),
         cmocka_unit_test(an_endpoint_rests_even_when_the_delivery_is_dead),
-        cmocka_unit_test(without_jitter_the_delay_is_exactly_the_step),
-        cmocka_unit_test(delays_stay_between_the_previous_step_and_this_one),
-        cmocka_unit_test(full_jitter_covers_the_interval_evenly),
-        cmocka_unit_test(a_shrinking_or_level_schedule_is_never_exceeded),
-        cmocka_unit_test(millisecond_steps_and_very_long_ones_keep_their_precision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

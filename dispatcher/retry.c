@@ -1,0 +1,63 @@
+/* Invariants: a delay is never above its step but for a rest that was asked for; for the same
+ * policy and moment the answer is the same; every policy ends, since an exponential one has a bound
+ * of its own and a list has an end. */
+#include "dispatcher/retry.h"
+
+#include <assert.h>
+
+enum { FIRST, CAP }; /* in delay_ms of an exponential policy */
+
+static int64_t exponential_ms(const struct retry_policy *p, unsigned tries)
+{
+    int64_t step = p->delay_ms[FIRST];
+    for (unsigned i = 1; i < tries && step < p->delay_ms[CAP] && p->factor > 1; i++)
+        step *= p->factor;
+    return step < p->delay_ms[CAP] ? step : p->delay_ms[CAP];
+}
+
+/* The step after `tries` attempts, and over how much of it a delay is spread. */
+static int64_t step_us(const struct retry_policy *p, unsigned tries, int64_t *spread)
+{
+    if (p->kind == RETRY_EXPONENTIAL) {
+        const int64_t step = exponential_ms(p, tries) * US_PER_MS;
+        *spread = step - step / (p->factor > 2 ? p->factor : 2);
+        return step;
+    }
+    const int64_t step = p->delay_ms[tries - 1] * (int64_t)US_PER_MS;
+    const int64_t previous = tries >= 2 ? p->delay_ms[tries - 2] * (int64_t)US_PER_MS : 0;
+    *spread = step > previous ? step - previous : 0;
+    return step;
+}
+
+static bool attempts_left(const struct retry_policy *p, unsigned tries)
+{
+    return (p->kind == RETRY_EXPONENTIAL || tries <= p->count) &&
+           (!p->attempts_max || tries < p->attempts_max);
+}
+
+bool retry_next(const struct retry_policy *p, const struct retry_moment *at, int64_t *delay_us)
+{
+    assert(p->kind != RETRY_NONE && at->tries >= 1);
+    assert(at->jitter >= 0 && at->jitter <= 1 && at->unit >= 0 && at->unit < 1);
+    if (!attempts_left(p, at->tries))
+        return false;
+    const double jitter =
+        p->jitter_percent == RETRY_JITTER_OPTION ? at->jitter : p->jitter_percent / 100.0;
+    int64_t spread;
+    int64_t delay = step_us(p, at->tries, &spread);
+    delay -= (int64_t)(jitter * at->unit * (double)spread);
+    if (delay < at->rest_us)
+        delay = at->rest_us;
+    *delay_us = delay;
+    return !p->age_max_us || at->age_us <= p->age_max_us - delay;
+}
+
+struct retry_policy retry_of_option(const struct durations *schedule)
+{
+    struct retry_policy p = {
+        .kind = RETRY_SCHEDULE, .jitter_percent = RETRY_JITTER_OPTION, .count = schedule->count};
+    static_assert(DURATIONS_MAX <= RETRY_DELAYS_MAX, "the option's list fits");
+    for (unsigned i = 0; i < schedule->count; i++)
+        p.delay_ms[i] = (uint32_t)(schedule->us[i] / US_PER_MS);
+    return p;
+}
