@@ -93,6 +93,56 @@ static void the_claim_of_a_damaged_delivery_is_not_taken_again(void **state)
     end();
 }
 
+/* Three messages in the one line of a FIFO endpoint. */
+static void begin_line(struct id ids[3])
+{
+    rig_open(&r);
+    a = rig_app(&r, "one");
+    e = rig_endpoint_new(&r, &a);
+    e.ordering = ORDERING_FIFO;
+    OK(rig_put_endpoint(&r, &e));
+    rig_send_all(&r, &a, ids, 3);
+}
+
+static void assert_due(const struct id *message)
+{
+    struct due_row rows[64];
+    assert_int_equal(rig_due_rows(&r, e.number, rows), 1);
+    assert_int_equal(id_cmp(&rows[0].message, message), 0);
+}
+
+static void a_damaged_delivery_does_not_stop_its_line(void **state)
+{
+    (void)state;
+    struct id ids[3];
+    begin_line(ids);
+    struct outcome_op first = rig_outcome(&r, &ids[0], &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
+    damage(TREE_DELIVERY, key_id_number(&ids[0], e.number));
+    damage(TREE_DELIVERY, key_id_number(&ids[1], e.number));
+    OK(rig_do(&r, &first.op, STORE_OUTCOME));
+    rig_turns(&r, 3);
+    assert_due(&ids[1]); /* it was held, and is sent all the same */
+    rig_conclude(&r, &ids[1], &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
+    assert_due(&ids[2]);
+    end();
+}
+
+static void a_damaged_place_does_not_stop_its_line(void **state)
+{
+    (void)state;
+    struct id ids[3];
+    begin_line(ids);
+    const uint8_t line[LINE_BYTES] = {0};
+    struct treekey key = key_line_begin(e.number, line);
+    write_row(TREE_LINE, key_span(&key), (struct span){0});
+    struct line_place nobody = {.ticket = {{1}}, .message = {{1}}};
+    key = key_line(e.number, &nobody);
+    write_row(TREE_LINE, key_span(&key), (struct span){0});
+    rig_conclude(&r, &ids[0], &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
+    assert_due(&ids[1]);
+    end();
+}
+
 static void a_counter_does_not_fall_below_zero(void **state)
 {
     (void)state;
@@ -144,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_damaged_answer_is_not_taken_for_a_new_key),
         cmocka_unit_test(a_damaged_message_keeps_its_event_id_in_a_batch),
         cmocka_unit_test(the_claim_of_a_damaged_delivery_is_not_taken_again),
+        cmocka_unit_test(a_damaged_delivery_does_not_stop_its_line),
+        cmocka_unit_test(a_damaged_place_does_not_stop_its_line),
         cmocka_unit_test(a_counter_does_not_fall_below_zero),
         cmocka_unit_test(an_endpoint_that_cannot_be_read_is_not_half_deleted),
         cmocka_unit_test(damaged_keys_of_any_length_leave_the_expiry_tree),
