@@ -56,10 +56,9 @@ void environment_export_route(struct request *req)
     while (more && !e && !out.failed)
         e = export_page(req, &w, name, &more);
     jw_end_array(&w);
-    jw_member_null(&w, "settings");
-    jw_name(&w, "connectors");
-    jw_array(&w);
-    jw_end_array(&w);
+    jw_member_raw(&w, "settings", SPAN("{}"));
+    jw_member_raw(&w, "connectors", SPAN("[]"));
+    jw_member_raw(&w, "transformationTemplates", SPAN("[]"));
     jw_end_object(&w);
     if (!e && out.failed && out.len + ADMIN_BODY_MAX > REPLY_MAX)
         request_fail(req, 413, "the environment is too large for one answer: list its event types");
@@ -88,13 +87,14 @@ static void refuse_settings(struct body *b)
     }
 }
 
-static void refuse_connectors(struct body *b)
+/* Connectors, by the name that they have and by the one that they had in older SDKs. */
+static void refuse_list(struct body *b, const char *name, const char *first)
 {
-    struct json_value connectors;
+    struct json_value list;
     unsigned count = 0;
-    body_list(b, "connectors", IMPORT_TYPES_MAX, &connectors, &count);
+    body_list(b, name, IMPORT_TYPES_MAX, &list, &count);
     if (count)
-        body_refuse(b, "connectors.0", "not supported by this version");
+        body_refuse(b, first, "not supported by this version");
 }
 
 static void read_type(struct body *b, struct event_type *types, unsigned i, struct json_value item)
@@ -135,7 +135,8 @@ static bool import_step(struct request *req, struct write *w)
     struct event_types_op *op = &w->event_types_op;
     write_open_body(req, w, false);
     refuse_settings(&w->body);
-    refuse_connectors(&w->body);
+    refuse_list(&w->body, "connectors", "connectors.0");
+    refuse_list(&w->body, "transformationTemplates", "transformationTemplates.0");
     read_types(&w->body, op);
     if (!write_body_good(req, w))
         return false;

@@ -74,8 +74,9 @@ static const struct schema none = {
 
 static const struct schema_field environment_in_fields[] = {
     FIELD_MAY_NULL("eventTypes", types_in, "Made, or replaced where the name exists."),
-    {"settings", &schema_object, SCHEMA_NULLABLE, "Not supported: null.", "null"},
+    {"settings", &schema_object, SCHEMA_NULLABLE, "Not supported: empty.", "{}"},
     FIELD_MAY_NULL("connectors", none, NULL),
+    {"transformationTemplates", &none, SCHEMA_NULLABLE | SCHEMA_RARE, NULL, NULL},
     FIELD_END,
 };
 const struct schema schema_environment_in = {
@@ -86,8 +87,9 @@ static const struct schema_field environment_out_fields[] = {
     FIELD_MUST("version", form, "Of the document's form."),
     FIELD_MUST("createdAt", schema_time, NULL),
     FIELD_MUST("eventTypes", types_out, "By name, archived ones too."),
-    {"settings", &schema_object, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "Always null.", "null"},
+    {"settings", &schema_object, SCHEMA_REQUIRED, "Always empty.", "{}"},
     FIELD_MUST("connectors", none, NULL),
+    FIELD_MUST("transformationTemplates", none, NULL),
     FIELD_END,
 };
 const struct schema schema_environment_out = {

@@ -30,7 +30,7 @@ def test_what_is_exported_can_be_imported_elsewhere(start):
     svix.event_type.create(EventTypeIn(name="c", description="C", archived=True, deprecated=True))
     out = svix.environment.export()
     assert [t.name for t in out.event_types] == ["a", "b", "c"]
-    assert (out.version, out.settings, out.connectors) == (1, None, [])
+    assert (out.version, out.settings, out.connectors) == (1, {}, [])
     raw = one.post("/environment/export")
     assert (raw.status, two.post("/environment/import", raw.body).status) == (200, 204)
     assert plain(listed(two)) == plain(listed(one))
@@ -78,6 +78,7 @@ GOOD = {"name": "good", "description": "g"}
         ({"settings": 1}, ["settings"]),
         ({"connectors": [{"name": "c"}]}, ["connectors", 0]),
         ({"connectors": {}}, ["connectors"]),
+        ({"transformationTemplates": [{}]}, ["transformationTemplates", 0]),
         ({"eventTypes": {}}, ["eventTypes"]),
         ({"eventTypes": [GOOD, 1]}, ["eventTypes", 1]),
         ({"eventTypes": [GOOD, {"description": "x"}]}, ["eventTypes", 1, "name"]),
