@@ -1,9 +1,9 @@
 /* Pollers: for those who fetch their messages because they cannot be called.
  *
  * A poller is a name under an application: that of an endpoint, whose choice of messages it has,
- * or any other, and then it has all. Nothing is stored for it. A consumer is a name under a poller; its
- * position is stored when it comes back with the iterator of a page, never when the page is handed
- * out: one that crashed in between gets the page again.
+ * or any other, and then it has all. Nothing is stored for it. A consumer is a name under a poller;
+ * its position is stored when it comes back with the iterator of a page, never when the page is
+ * handed out: one that crashed in between gets the page again.
  *
  * Messages come in the order of their ids, which the writer assigns and commits in that order, so
  * none can appear in front of an iterator that was given out.
