@@ -47,7 +47,7 @@ enum breaker_sign breaker_sign(const struct result *r);
 /* The end of an attempt. */
 struct breaker_event {
     const struct result *result;
-    uint32_t probe;         /* of breaker_begin */
+    uint32_t probe; /* of breaker_begin */
     struct wall ended;
     struct mono now;        /* the same moment */
     struct wall not_before; /* asked for by the endpoint (Retry-After); {0}: nothing */

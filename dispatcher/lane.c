@@ -113,8 +113,8 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
 {
     bool taken = false;
     if (handoff->txn > lane->page_txn) {
-        bool hot = lane->next_due.us > now.us && !lane->asleep &&
-                   lane->breaker.state == BREAKER_CLOSED;
+        bool hot =
+            lane->next_due.us > now.us && !lane->asleep && lane->breaker.state == BREAKER_CLOSED;
         if (hot && handoff->due.us <= now.us)
             taken = take_handoff(lane, held, hot_bytes, handoff, now);
         if (!taken)

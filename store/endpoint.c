@@ -216,7 +216,8 @@ enum err endpoint_disable(struct batch *b, uint32_t number, struct span url, str
     if (batch_broken_by(err))
         return err;
     if (err) {
-        log_error("an endpoint to be disabled cannot be read", LOG_INT("endpoint", number), LOG_END);
+        log_error("an endpoint to be disabled cannot be read", LOG_INT("endpoint", number),
+                  LOG_END);
         return ERR_OK;
     }
     if (span_eq(e->url, url)) {

@@ -73,7 +73,8 @@ static struct endpoint an_endpoint(struct span *filters)
     "\"id\":\"ep_" ZERO_ID "\",\"uid\":null,\"url\":\"https://example.com/\","                  \
     "\"description\":\"\",\"version\":1,\"disabled\":false,\"filterTypes\":[\"user.created\"]," \
     "\"eventTypes\":[\"user.created\"],\"channels\":[\"c1\"],\"rateLimit\":null,"               \
-    "\"throttleRate\":null,\"ordering\":\"none\",\"cloudEvents\":\"none\",\"metadata\":{},"     \
+    "\"throttleRate\":null,\"ordering\":\"none\",\"cloudEvents\":\"none\",\"paused\":false,"    \
+    "\"retryPolicy\":null,\"attemptTimeout\":null,\"maxInFlight\":null,\"metadata\":{},"        \
     "\"createdAt\":" TEXT0 ",\"updatedAt\":" TEXT1
 
 static void an_endpoint_shows_neither_secret_nor_headers(void **state)
@@ -107,11 +108,10 @@ static void a_breaker_is_open_until_its_probe_is_due_and_half_open_then(void **s
                "\"openedAt\":" TEXT0 ",\"nextProbeAt\":" TEXT1 ",\"failingSince\":" TEXT0 "},"
                "\"disabledReason\":null}");
     entity_out_endpoint(begin(&p), &e, &sick, T1);
-    expect(&p,
-           "{" ENDPOINT_MEMBERS
-           ",\"breaker\":{\"state\":\"half_open\",\"reason\":\"status\",\"statusCode\":503,"
-           "\"openedAt\":" TEXT0 ",\"nextProbeAt\":null,\"failingSince\":" TEXT0 "},"
-           "\"disabledReason\":null}");
+    expect(&p, "{" ENDPOINT_MEMBERS
+               ",\"breaker\":{\"state\":\"half_open\",\"reason\":\"status\",\"statusCode\":503,"
+               "\"openedAt\":" TEXT0 ",\"nextProbeAt\":null,\"failingSince\":" TEXT0 "},"
+               "\"disabledReason\":null}");
 }
 
 static void an_endpoint_of_a_message_carries_the_state_of_its_delivery(void **state)
@@ -139,14 +139,15 @@ static void an_event_type_shows_its_schemas_only_with_content(void **state)
     entity_out_event_type(begin(&p), &t, true);
     expect(&p, "{\"name\":\"user.created\",\"description\":\"\",\"archived\":false,"
                "\"deprecated\":false,\"schemas\":{\"1\":{\"type\":\"object\"}},\"groupName\":null,"
-               "\"featureFlag\":\"beta\",\"featureFlags\":[\"beta\",\"new\"],\"createdAt\":" TEXT0
-               ",\"updatedAt\":" TEXT1 "}");
+               "\"featureFlag\":\"beta\",\"featureFlags\":[\"beta\",\"new\"],\"retryPolicy\":null,"
+               "\"createdAt\":" TEXT0 ",\"updatedAt\":" TEXT1 "}");
     t.flag_count = 0;
     entity_out_event_type(begin(&p), &t, false);
-    expect(&p, "{\"name\":\"user.created\",\"description\":\"\",\"archived\":false,"
-               "\"deprecated\":false,\"schemas\":null,\"groupName\":null,"
-               "\"featureFlag\":null,\"featureFlags\":null,\"createdAt\":" TEXT0
-               ",\"updatedAt\":" TEXT1 "}");
+    expect(&p,
+           "{\"name\":\"user.created\",\"description\":\"\",\"archived\":false,"
+           "\"deprecated\":false,\"schemas\":null,\"groupName\":null,"
+           "\"featureFlag\":null,\"featureFlags\":null,\"retryPolicy\":null,\"createdAt\":" TEXT0
+           ",\"updatedAt\":" TEXT1 "}");
 }
 
 #define ATTEMPT_HEAD                                                                           \
