@@ -21,7 +21,7 @@ PREFIX  ?= /usr/local
 DEPS           := build/deps
 PACKAGES_build := build-essential pkg-config libmicrohttpd-dev libcurl4-openssl-dev liblmdb-dev \
                   libjansson-dev libssl-dev libxxhash-dev libyaml-dev
-PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates
+PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates iproute2 util-linux mount
 # The tests behind a proxy start their own; without the packages they are skipped, but not in CI.
 PACKAGES_proxy := nginx-light haproxy
 PACKAGES_lint  := clang-format cppcheck python3 git
@@ -114,6 +114,12 @@ $(OUT)/faults/%.so: tests/faults/%.c tests/faults/control.c $(wildcard tests/fau
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 -O2 -g $(WARN) $(WERROR) -include base/banned.h -fPIC \
 	    -fvisibility=hidden -pthread -shared -o $@ $(filter %.c,$^)
 
+# The guard's verdicts for the SSRF tests.
+$(OUT)/ssrf/judge: $(OUT)/obj/tests/ssrf/judge.o $(LIBS_dispatcher)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(OUT)/obj/%.o: %.c | $(DEPS)/build
 	@mkdir -p $(@D)
 	@echo "CC   $<"
@@ -137,7 +143,7 @@ demo: all ## the life of a webhook, from POST to replay, within a minute
 
 WORKERS ?= $(shell expr 2 \* $$(nproc))
 VENV    := .venv/ready
-PYTEST  := SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/pytest -q
+PYTEST  := SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/pytest -q -rs
 
 # pytest FOLDER RESULT: an exit status other than "passed" and "some failed" is a failure, too.
 # Data directories are in a folder of the run's own: with pytest's shared one, one run may clear
@@ -177,6 +183,17 @@ faults: all $(FAULTS) $(VENV) ## power cuts, disk errors, bit rot, no memory, ki
 	@rm -rf $(RESULTS)/faults
 	@SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/python tests/faults/run.py \
 	    $(RESULTS)/faults $(FAULTS_OPTIONS)
+
+# The namespaces are one for all of its tests, so that they run one after another.
+ssrf: WORKERS := 0
+ssrf: PYTEST := tests/ssrf/enter.sh env SSRF_JUDGE=$(abspath $(OUT)/ssrf/judge) $(PYTEST) -rs
+
+.PHONY: ssrf
+ssrf: all $(OUT)/ssrf/judge $(VENV) ## no URL reaches an internal address, in a network namespace; the guard's verdicts
+	@rm -rf $(RESULTS)/ssrf
+	@mkdir -p $(RESULTS)/ssrf
+	@$(call pytest,tests/ssrf,$(RESULTS)/ssrf/ssrf)
+	@python3 tests/tally.py $(RESULTS)/ssrf
 
 .PHONY: test-sdks
 test-sdks: all ## the official SDKs of other languages (JavaScript, Go, Rust) against the service

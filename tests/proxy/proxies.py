@@ -69,8 +69,8 @@ class Proxy:
         file = folder / "conf"
         file.write_text(text)
         words = {
-            "nginx": ["nginx", "-p", folder, "-c", file, "-e", self.log],
-            "haproxy": ["haproxy", "-db", "-f", file],
+            "nginx": [find(program), "-p", folder, "-c", file, "-e", self.log],
+            "haproxy": [find(program), "-db", "-f", file],
         }[program]
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
@@ -121,6 +121,7 @@ KINDS = {
 
 
 def find(program):
+    """Its path, also for a user whose PATH leaves the system's programs out."""
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
