@@ -1,9 +1,9 @@
 /* What becomes of the lines of an endpoint whose ordering was changed.
  *
- * TASK_ORDER_CHANGED takes every delivery that stood in a line when the change was made to the line
- * where the option now in force wants it, with its ticket, so that the older go before the younger
- * in the new line as well; or out of all lines. Meanwhile the endpoint is `relining`: whoever
- * enters is held, and nobody is let go. TASK_ORDER_FLOW then lets the first of each line go.
+ * TASK_ORDER_CHANGED takes every delivery that stands in a line to the line where the option now in
+ * force wants it, with its ticket, so that the older go before the younger in the new line as well;
+ * or out of all lines. Meanwhile the endpoint is `relining`: whoever enters is held, and nobody is
+ * let go. TASK_ORDER_FLOW then lets the first of each line go.
  *
  * What was due before the change stays due: several of a line may be, and whoever entered behind
  * waits for all of them. A second change runs the same again, and only the last one ends the
@@ -36,13 +36,16 @@ enum err order_change_step(struct batch *b, struct task *t, unsigned limit)
         t->finished = true;
         return ERR_OK;
     }
+    /* Whoever enters after the first step does so under the new option. Before it, a step of a
+     * replay in the commit of the change itself may have used the old one. */
+    if (id_is_zero(&t->place.ticket))
+        t->message = b->messages.last;
     while (b->rows < limit && looked++ < limit) {
         enum err e = order_next(b, t->endpoint, &t->place);
         if (e == ERR_NOT_FOUND) {
             t->finished = true;
             return order_mend(b, t->endpoint);
         }
-        /* Whoever entered later did so under the new option. */
         if (!e && id_cmp(&t->place.ticket, &t->message) <= 0)
             e = reline(b, ep, &t->place);
         if (e)
