@@ -129,8 +129,7 @@ const struct schema schema_event_type_schemas = {.kind = SCHEMA_MAP,
         FIELD_RARE_NULL("featureFlag", flag, NULL),                        \
         FIELD_RARE_NULL("featureFlags", schema_event_type_flags,           \
                         "The flags; a list decides when both are given."), \
-        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),         \
-        FIELD_END
+        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL), FIELD_END
 
 static const struct schema_field event_type_in_fields[] = {
     FIELD_MUST("name", schema_event_type_name, NULL),

@@ -39,20 +39,19 @@
         NULL, NULL, 0, NULL, NULL \
     }
 
-#define FIELD_ATTEMPTS_IN                                               \
-    FIELD_RARE_NULL("paused", schema_boolean,                           \
-                    "What it gets waits until it is resumed."),         \
-        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),      \
-        FIELD_RARE_NULL("attemptTimeout", schema_attempt_timeout, NULL), \
+#define FIELD_ATTEMPTS_IN                                                                 \
+    FIELD_RARE_NULL("paused", schema_boolean, "What it gets waits until it is resumed."), \
+        FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),                        \
+        FIELD_RARE_NULL("attemptTimeout", schema_attempt_timeout, NULL),                  \
         FIELD_RARE_NULL("maxInFlight", schema_max_in_flight, NULL)
-#define FIELD_NONE_OUT(name, type)                                      \
-    {                                                                   \
+#define FIELD_NONE_OUT(name, type)                                     \
+    {                                                                  \
         name, &(type), SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null" \
     }
-#define FIELD_ATTEMPTS_OUT                                         \
-    FIELD_MUST("paused", schema_boolean, NULL),                    \
-        FIELD_NONE_OUT("retryPolicy", schema_retry_policy),        \
-        FIELD_NONE_OUT("attemptTimeout", schema_attempt_timeout),  \
+#define FIELD_ATTEMPTS_OUT                                        \
+    FIELD_MUST("paused", schema_boolean, NULL),                   \
+        FIELD_NONE_OUT("retryPolicy", schema_retry_policy),       \
+        FIELD_NONE_OUT("attemptTimeout", schema_attempt_timeout), \
         FIELD_NONE_OUT("maxInFlight", schema_max_in_flight)
 
 /* schema_common.c */

@@ -67,6 +67,22 @@ static void a_delivery_whose_failure_was_told_says_so_beside_its_state(void **st
     golden_mutations(&encoded, decode_delivery);
 }
 
+static void a_replayed_delivery_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct delivery in = {.state = DELIVERY_SCHEDULED,
+                          .created = {1700000000000001},
+                          .due = {1700000000000002},
+                          .replayed = {1700000000000002}},
+                    out;
+    record_delivery_encode(&in, &encoded);
+    golden_same("delivery_replayed", &encoded);
+    assert_int_equal(record_delivery_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.replayed.us, in.replayed.us);
+    assert_int_equal(out.created.us, in.created.us);
+    golden_mutations(&encoded, decode_delivery);
+}
+
 static void a_delivery_in_a_line_is_written_as_its_golden_file_says(void **state)
 {
     (void)state;
@@ -254,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_delivery_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delivery_whose_failure_was_told_says_so_beside_its_state),
+        RECORD_TEST(a_replayed_delivery_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delivery_in_a_line_is_written_as_its_golden_file_says),
         RECORD_TEST(a_delivery_has_one_size_in_every_state),
         RECORD_TEST(a_due_row_is_written_as_its_golden_file_says),

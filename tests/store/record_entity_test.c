@@ -177,6 +177,50 @@ static void an_ordered_endpoint_is_written_as_its_golden_file_says(void **state)
     assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
 }
 
+static struct retry_policy sample_schedule(void)
+{
+    return (struct retry_policy){.kind = RETRY_SCHEDULE,
+                                 .attempts_max = 2,
+                                 .jitter_percent = RETRY_JITTER_OPTION,
+                                 .factor = 1,
+                                 .count = 2,
+                                 .delay_ms = {1, RETRY_DELAY_MAX_MS}};
+}
+
+static void a_paused_endpoint_with_a_policy_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint(), *out;
+    in.paused = true;
+    in.retry = sample_schedule();
+    in.timeout_us = 1500 * US_PER_MS;
+    in.max_in_flight = 3;
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_same("endpoint_policy", &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    compare_endpoint(out, &in);
+    assert_true(out->paused);
+    assert_memory_equal(&out->retry, &in.retry, sizeof in.retry);
+    assert_int_equal(out->timeout_us, in.timeout_us);
+    assert_int_equal(out->max_in_flight, 3);
+    endpoint_free(&out);
+    golden_mutations(&encoded, decode_endpoint);
+}
+
+static void a_time_or_a_limit_out_of_its_bounds_is_damage(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint();
+    in.timeout_us = ATTEMPT_TIMEOUT_MAX_S * US_PER_S + 1;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
+    buf_clear(&encoded);
+    in.timeout_us = 0;
+    in.max_in_flight = UINT16_MAX + 1;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
+}
+
 static void an_endpoint_for_cloud_events_is_written_as_its_golden_file_says(void **state)
 {
     (void)state;
@@ -244,6 +288,70 @@ static enum err decode_type(struct span in)
     enum err e = record_event_type_decode(in, &t);
     event_type_free(&t);
     return e;
+}
+
+static struct event_type sample_with_policy(void)
+{
+    return (struct event_type){.org = golden_id(2),
+                               .name = SPAN("invoice.paid"),
+                               .retry = {.kind = RETRY_EXPONENTIAL,
+                                         .attempts_max = RETRY_ATTEMPTS_MAX,
+                                         .jitter_percent = 20,
+                                         .factor = RETRY_FACTOR_MAX,
+                                         .delay_ms = {1000, 60000},
+                                         .age_max_us = RETRY_AGE_MAX_US}};
+}
+
+static void an_event_type_with_a_policy_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    const struct event_type in = sample_with_policy();
+    struct event_type *out;
+    record_event_type_encode(&in, &encoded);
+    golden_same("event_type_policy", &encoded);
+    assert_int_equal(record_event_type_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_memory_equal(&out->retry, &in.retry, sizeof in.retry);
+    event_type_free(&out);
+    golden_mutations(&encoded, decode_type);
+}
+
+static void refused(struct retry_policy p)
+{
+    struct event_type in = sample_with_policy();
+    in.retry = p;
+    buf_clear(&encoded);
+    record_event_type_encode(&in, &encoded);
+    assert_int_equal(decode_type(buf_view(&encoded)), ERR_CORRUPT);
+}
+
+static void a_policy_that_would_not_end_is_damage(void **state)
+{
+    (void)state;
+    const struct retry_policy good = sample_with_policy().retry, listed = sample_schedule();
+    struct retry_policy p = good;
+    p.attempts_max = 0;
+    p.age_max_us = 0;
+    refused(p);
+    p = good;
+    p.factor = 0;
+    refused(p);
+    p = good;
+    p.delay_ms[1] = 999;
+    refused(p);
+    p = good;
+    p.attempts_max = RETRY_ATTEMPTS_MAX + 1;
+    refused(p);
+    p = good;
+    p.age_max_us = RETRY_AGE_MAX_US + 1;
+    refused(p);
+    p = good;
+    p.jitter_percent = 101;
+    refused(p);
+    p = listed;
+    p.delay_ms[0] = 0;
+    refused(p);
+    p.delay_ms[0] = RETRY_DELAY_MAX_MS + 1;
+    refused(p);
 }
 
 static void an_event_type_is_written_as_its_golden_file_says(void **state)
@@ -374,6 +482,10 @@ int main(void)
         RECORD_TEST(a_damaged_endpoint_is_corrupt),
         RECORD_TEST(an_endpoint_of_nothing_but_defaults_survives),
         RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),
+        RECORD_TEST(a_paused_endpoint_with_a_policy_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_time_or_a_limit_out_of_its_bounds_is_damage),
+        RECORD_TEST(an_event_type_with_a_policy_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_policy_that_would_not_end_is_damage),
         RECORD_TEST(an_event_type_is_written_as_its_golden_file_says),
         RECORD_TEST(a_key_is_written_as_its_golden_file_says),
         RECORD_TEST(a_portal_token_is_written_as_its_golden_file_says),
