@@ -33,10 +33,9 @@ static bool read_filter(struct request *req, struct dead_filter *out)
     struct span second;
     *out = (struct dead_filter){0};
     if (!params_time(req, "since", &out->since) || !params_time(req, "until", &out->until) ||
-        !params_unsupported(req, by_message))
+        !params_unsupported(req, by_message) ||
+        !params_item(req, "event_types", 0, &field_event_type, &out->event_type))
         return false;
-    if (!request_query_item(req, "event_types", 0, &out->event_type))
-        out->event_type = span_text(NULL);
     if (!request_query_item(req, "event_types", 1, &second))
         return true;
     request_invalid(req, "query", "event_types", "takes one event type here");

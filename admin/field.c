@@ -4,6 +4,7 @@
 const struct text_rule field_event_type = {
     .min = 1, .max = EVENT_TYPE_MAX, .also = FIELD_IDENTIFIER};
 const struct text_rule field_channel = {.min = 1, .max = CHANNEL_MAX, .also = FIELD_CHANNEL};
+const struct text_rule field_tag = {.min = 1, .max = CHANNEL_MAX};
 const struct text_rule field_feature_flag = {
     .min = 1, .max = NAME_MAX_LEN, .also = FIELD_IDENTIFIER};
 const struct text_rule field_description = {.max = DESCRIPTION_MAX};

@@ -10,6 +10,7 @@
 
 extern const struct text_rule field_event_type; /* the name of an event type */
 extern const struct text_rule field_channel;
+extern const struct text_rule field_tag;
 extern const struct text_rule field_feature_flag;
 extern const struct text_rule field_description;
 

@@ -2,6 +2,7 @@
 #include "admin/params.h"
 
 #include "admin/client.h"
+#include "base/utf8.h"
 
 static bool refuse(struct request *req, const char *name, const char *message)
 {
@@ -46,6 +47,32 @@ bool params_integer(struct request *req, const char *name, unsigned min, unsigne
     return refuse(req, name, message);
 }
 
+static bool text_good(struct request *req, const char *name, const struct text_rule *rule,
+                      struct span text)
+{
+    const char *why;
+    if (!utf8_valid(text))
+        return refuse(req, name, "is not valid UTF-8");
+    return text_check(rule, text, &why) || refuse(req, name, why);
+}
+
+bool params_text(struct request *req, const char *name, const struct text_rule *rule,
+                 struct span *out)
+{
+    struct span text;
+    if (!request_query(req, name, &text))
+        return true;
+    *out = text;
+    return text_good(req, name, rule, text);
+}
+
+bool params_item(struct request *req, const char *name, unsigned i, const struct text_rule *rule,
+                 struct span *out)
+{
+    *out = span_text(NULL);
+    return !request_query_item(req, name, i, out) || text_good(req, name, rule, *out);
+}
+
 bool params_choice(struct request *req, const char *name, const int *allowed, int *out)
 {
     struct span text;
@@ -86,8 +113,8 @@ static bool event_types(struct request *req, struct message_filter *out)
         return false;
     }
     for (unsigned i = 0; i < count; i++)
-        if (!request_query_item(req, "event_types", i, &types[i]))
-            types[i] = span_text("");
+        if (!params_item(req, "event_types", i, &field_event_type, &types[i]))
+            return false;
     out->event_types = types;
     out->event_type_count = count;
     return true;
@@ -96,11 +123,8 @@ static bool event_types(struct request *req, struct message_filter *out)
 bool params_message_filter(struct request *req, struct message_filter *out)
 {
     *out = (struct message_filter){0};
-    if (!request_query(req, "channel", &out->channel))
-        out->channel = span_text(NULL);
-    if (!request_query(req, "tag", &out->tag))
-        out->tag = span_text(NULL);
-    return event_types(req, out);
+    return params_text(req, "channel", &field_channel, &out->channel) &&
+           params_text(req, "tag", &field_tag, &out->tag) && event_types(req, out);
 }
 
 bool params_with_content(struct request *req, bool *out)

@@ -3,13 +3,19 @@
 #ifndef ADMIN_PARAMS_H
 #define ADMIN_PARAMS_H
 
-#include "http/request.h"
+#include "admin/field.h"
 
 /* true or false. */
 bool params_flag(struct request *req, const char *name, bool *out);
 bool params_time(struct request *req, const char *name, struct wall *out);
 bool params_integer(struct request *req, const char *name, unsigned min, unsigned max,
                     unsigned *out);
+/* A text that obeys the rule. It lives as long as the request. */
+bool params_text(struct request *req, const char *name, const struct text_rule *rule,
+                 struct span *out);
+/* The i-th item of an array that obeys the rule; at the end *out is empty. */
+bool params_item(struct request *req, const char *name, unsigned i, const struct text_rule *rule,
+                 struct span *out);
 /* An integer among `allowed`, which ends with -1. */
 bool params_choice(struct request *req, const char *name, const int *allowed, int *out);
 /* Parameters of the API that this version does not follow: refused unless they ask for nothing

@@ -78,14 +78,12 @@ static struct poll *poll_begin(struct request *req)
     }
     *p = (struct poll){.request = req};
     if (!name_good(req, "sink") || !read_page(req, p) ||
-        !params_integer(req, "wait", 0, POLL_WAIT_MAX_S, &wait_s))
+        !params_integer(req, "wait", 0, POLL_WAIT_MAX_S, &wait_s) ||
+        !params_text(req, "event_type", &field_event_type, &p->event_type) ||
+        !params_text(req, "channel", &field_channel, &p->filter.channel))
         return NULL;
-    if (request_query(req, "event_type", &p->event_type)) {
-        p->filter.event_types = &p->event_type;
-        p->filter.event_type_count = 1;
-    }
-    if (!request_query(req, "channel", &p->filter.channel))
-        p->filter.channel = span_text(NULL);
+    p->filter.event_types = &p->event_type;
+    p->filter.event_type_count = p->event_type.len ? 1 : 0;
     p->until = mono_add(clock_mono(), wait_s * US_PER_S);
     return p;
 }

@@ -6,8 +6,6 @@
 #include "admin/task.h"
 #include "admin/write.h"
 
-static const struct text_rule text_rule = {.min = 1, .max = CHANNEL_MAX};
-
 static void read_window(struct write *w)
 {
     struct replay_op *op = &w->replay_op;
@@ -45,7 +43,7 @@ static void read_filter(struct write *w)
         op->filter.event_type_count = count;
     }
     body_text(b, "channel", &field_channel, &op->filter.channel);
-    body_text(b, "tag", &text_rule, &op->filter.tag);
+    body_text(b, "tag", &field_tag, &op->filter.tag);
     read_status(b, &op->states);
     read_status_class(b, &op->status_class);
 }

@@ -22,6 +22,15 @@ static bool limit_of(struct request *req, unsigned *limit)
     return true;
 }
 
+/* Rows that are named by text have names of visible characters. */
+static bool is_visible(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= 0x20 || (unsigned char)text.ptr[i] >= 0x7f)
+            return false;
+    return text.len > 0 && text.len <= NAME_MAX_LEN;
+}
+
 static bool iterator_of(struct request *req, const struct page_kind *kind, struct page_params *out)
 {
     struct span text;
@@ -35,7 +44,7 @@ static bool iterator_of(struct request *req, const struct page_kind *kind, struc
     if (kind->prefix) {
         if (!id_parse(text, kind->prefix, &out->page.cursor))
             return true;
-    } else if (text.len > 0 && text.len <= NAME_MAX_LEN) {
+    } else if (is_visible(text)) {
         out->cursor_name = text;
         return true;
     }

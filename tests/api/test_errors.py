@@ -86,6 +86,50 @@ def test_bad_filters_of_messages_are_422(service, app, query):
     assert service.get(f"/app/{app}/msg?{query}").status == 422
 
 
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("channel", ["", "a%20b", "%ff", "%C3%A9", LONG]),
+        ("tag", ["", "%ff", LONG]),
+        ("event_types", ["a%20b", "%ff", "%C3%A9", LONG, "a,b%20"]),
+    ],
+)
+def test_a_filter_that_matches_nothing_is_refused_and_never_dropped(service, app, name, values):
+    """A dropped one would show everything."""
+    endpoint = service.post(f"/app/{app}/endpoint", {"url": "https://example.com/"}).json()["id"]
+    msg = service.send(app)
+    for value in values:
+        for path in (
+            "msg",
+            f"attempt/msg/{msg}",
+            f"attempt/endpoint/{endpoint}",
+            f"endpoint/{endpoint}/msg",
+        ):
+            reply = service.get(f"/app/{app}/{path}?{name}={value}")
+            assert reply.status == 422, (path, value)
+            assert reply.json()["detail"][0]["loc"] == ["query", name]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/event-type?iterator=%ff",
+        "/event-type?iterator=a%20b",
+        "/event-type?iterator=" + LONG,
+        "/app/{}/dead-letter?event_types=a%20b",
+        "/app/{}/poller/all?channel=",
+        "/app/{}/poller/all?channel=a%20b",
+        "/app/{}/poller/all?event_type=",
+        "/app/{}/poller/all?event_type=a%20b",
+    ],
+)
+def test_bad_names_in_a_query_are_422(service, app, path):
+    assert service.get(path.format(app)).status == 422
+
+
 @pytest.mark.parametrize("query", ["status=9", "status=x", "status_code_class=250", "with_msg=1x"])
 def test_bad_filters_of_attempts_are_422(service, app, query):
     msg = service.send(app)
