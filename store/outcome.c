@@ -107,6 +107,17 @@ static enum err conclude(struct batch *b, struct outcome_op *op, struct delivery
     return e;
 }
 
+/* What it means for the endpoint, whatever became of the delivery. */
+static enum err judge_endpoint(struct batch *b, const struct outcome_op *op)
+{
+    bool give_up;
+    enum err e = health_note(b, op, &give_up);
+    if (e || (!op->disable_endpoint && !give_up))
+        return e;
+    return endpoint_disable(b, op->attempt.endpoint_number, op->attempt.url,
+                            op->disable_endpoint ? SPAN("gone") : SPAN("failing"));
+}
+
 enum err outcome_apply(struct batch *b, struct outcome_op *op)
 {
     struct delivery d;
@@ -116,7 +127,8 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op)
         e = delivery_load(b, &op->attempt.message, op->attempt.endpoint_number, &d);
     if (e == ERR_NOT_FOUND) {
         op->op.result = e;
-        return clear_claim(b, op);
+        e = clear_claim(b, op);
+        return e ? e : judge_endpoint(b, op);
     }
     if (!e)
         e = put_attempt(b, op, expires);
@@ -128,11 +140,5 @@ enum err outcome_apply(struct batch *b, struct outcome_op *op)
     d.last_status = op->attempt.status;
     op->state = d.state;
     e = delivery_store(b, &d);
-    bool give_up = false;
-    if (!e)
-        e = health_note(b, op, &give_up);
-    if (!e && (op->disable_endpoint || give_up))
-        e = endpoint_disable(b, op->attempt.endpoint_number, op->attempt.url,
-                             op->disable_endpoint ? SPAN("gone") : SPAN("failing"));
-    return e;
+    return e ? e : judge_endpoint(b, op);
 }

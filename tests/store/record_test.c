@@ -17,6 +17,38 @@ static int teardown(void **state)
     return 0;
 }
 
+/* ---------------------------------------------------------------- health */
+
+static enum err decode_health(struct span in)
+{
+    struct endpoint_health h;
+    return record_health_decode(in, &h);
+}
+
+static void an_endpoint_s_health_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    const struct endpoint_health in = {
+        .failing_since = {1700000000000001},
+        .failures = 0x01020304,
+        .disabled_at = {1700000000000002},
+        .breaker = {.opened_at = {1700000000000003},
+                    .probe_at = {1700000000000004},
+                    .probes = 5,
+                    .cause = ATTEMPT_STATUS,
+                    .status = 503},
+    };
+    struct endpoint_health out;
+    record_health_encode(&in, &encoded);
+    golden_same("health", &encoded);
+    assert_int_equal(record_health_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(out.failing_since.us, in.failing_since.us);
+    assert_int_equal(out.failures, in.failures);
+    assert_int_equal(out.disabled_at.us, in.disabled_at.us);
+    assert_true(breaker_mark_same(&out.breaker, &in.breaker));
+    golden_mutations(&encoded, decode_health);
+}
+
 /* ---------------------------------------------------------------- task */
 
 static const struct task task = {
@@ -304,6 +336,7 @@ int main(void)
 {
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        RECORD_TEST(an_endpoint_s_health_is_written_as_its_golden_file_says),
         RECORD_TEST(a_task_is_written_as_its_golden_file_says),
         RECORD_TEST(a_task_with_a_rate_is_written_as_its_golden_file_says),
         RECORD_TEST(a_failed_task_is_written_as_its_golden_file_says),
