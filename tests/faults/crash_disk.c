@@ -62,32 +62,42 @@ static void add_piece(struct crash_disk *d, struct piece p)
     d->pending[d->pending_count++] = p;
 }
 
-static void add_write(struct crash_disk *d, uint64_t offset, uint64_t length, const uint8_t *bytes)
+static void add_write(struct crash_disk *d, const struct record *r, const uint8_t *bytes)
 {
-    uint64_t end = offset + length;
+    uint64_t offset = r->offset, length = r->length, end = offset + length;
     make_room(d, end);
     if (end > d->size_pending)
         d->size_pending = end;
     while (offset < end) {
         uint64_t edge = (offset / SECTOR + 1) * SECTOR;
         uint32_t part = (uint32_t)((edge < end ? edge : end) - offset);
-        add_piece(d, (struct piece){offset, part, bytes});
+        add_piece(d, (struct piece){offset, part, bytes, r->durable});
         offset += part;
         bytes += part;
     }
 }
 
-static void settle(struct crash_disk *d, size_t from)
+static void make_durable(struct crash_disk *d, const struct piece *p)
 {
+    uint64_t end = p->offset + p->length;
+    memcpy(d->durable + p->offset, p->bytes, p->length);
+    if (end > d->high)
+        d->high = end;
+    if (end > d->size)
+        d->size = end;
+}
+
+/* Makes those durable whose `dsync` is this, of all or of the last call's. */
+static void settle(struct crash_disk *d, size_t from, bool dsync)
+{
+    size_t kept = from;
     for (size_t i = from; i < d->pending_count; i++) {
-        const struct piece *p = &d->pending[i];
-        memcpy(d->durable + p->offset, p->bytes, p->length);
-        if (p->offset + p->length > d->high)
-            d->high = p->offset + p->length;
-        if (p->offset + p->length > d->size)
-            d->size = p->offset + p->length;
+        if (d->pending[i].dsync == dsync)
+            make_durable(d, &d->pending[i]);
+        else
+            d->pending[kept++] = d->pending[i];
     }
-    d->pending_count = from;
+    d->pending_count = kept;
 }
 
 static struct record next_call(const struct crash_disk *d)
@@ -105,7 +115,10 @@ bool crash_disk_begin(struct crash_disk *d)
     d->last_call = d->pending_count;
     switch (r.kind) {
     case RECORD_WRITE:
-        add_write(d, r.offset, r.length, d->record + d->at + sizeof r);
+        if (r.durable)
+            settle(d, 0, true);
+        d->last_call = d->pending_count;
+        add_write(d, &r, d->record + d->at + sizeof r);
         break;
     case RECORD_SIZE:
         make_room(d, r.offset);
@@ -122,9 +135,9 @@ bool crash_disk_begin(struct crash_disk *d)
     default:
         if (d->trust_no_sync)
             break;
-        settle(d, 0);
+        settle(d, 0, false);
         d->size = d->size_pending;
-        d->last_call = 0;
+        d->last_call = d->pending_count;
     }
     return true;
 }
@@ -133,7 +146,7 @@ void crash_disk_end(struct crash_disk *d)
 {
     struct record r = next_call(d);
     if (r.kind == RECORD_WRITE && r.durable && !d->lazy_meta)
-        settle(d, d->last_call);
+        settle(d, d->last_call, true);
     d->sequence = r.sequence;
     d->at += sizeof r + (r.kind == RECORD_WRITE ? r.length : 0);
 }

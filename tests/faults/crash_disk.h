@@ -17,6 +17,7 @@ struct piece {
     uint64_t offset;
     uint32_t length; /* within one sector */
     const uint8_t *bytes;
+    bool dsync; /* written through a descriptor with O_DSYNC */
 };
 
 struct crash_disk {
@@ -24,7 +25,7 @@ struct crash_disk {
     size_t record_len, at; /* at: the next call */
     uint64_t sequence;     /* of the last call that is over */
     bool trust_no_sync;    /* planted: syncs are lies */
-    bool lazy_meta;        /* planted: O_DSYNC is a lie */
+    bool lazy_meta;        /* planted: a write with O_DSYNC is durable with the next such write */
 
     enum { NAME_NEW, NAME_EITHER, NAME_FINAL } name; /* of the file: data.new, or data.mdb */
     uint8_t *durable; /* room bytes, of which `size` are the file; zero behind */

@@ -28,6 +28,11 @@
 
 enum verdict { HARMLESS, DETECTED, WRONG_BYTES, UNNOTICED, VERDICTS };
 
+/* Digests of what stands in each tree, and of what the index knows. */
+struct content {
+    uint8_t parts[TREES + 1][16];
+};
+
 static struct {
     struct ledger ledger;
     uint8_t *bytes; /* of the file, up to its last page in use */
@@ -36,7 +41,7 @@ static struct {
     char file[4096];
     int64_t map_size;
     bool blind;
-    uint8_t digest[16]; /* of the content before any flip */
+    struct content before; /* any flip */
 } rot;
 
 static void ignore(void *context, const char *text)
@@ -85,7 +90,7 @@ static enum err digest_lists(struct store_read *r, struct buf *all)
     return ERR_OK;
 }
 
-static enum err digest_content(struct store *s, uint8_t out[16])
+static enum err digest_content(struct store *s, struct content *out)
 {
     struct store_read *r;
     struct buf all;
@@ -93,16 +98,33 @@ static enum err digest_content(struct store *s, uint8_t out[16])
     enum err e = store_read_begin(s, &r);
     if (e)
         return e;
-    for (int t = 0; t < TREES && !e; t++)
-        e = digest_tree(r, (enum tree)t, &all);
-    if (!e)
-        e = digest_lists(r, &all);
-    if (!e && all.failed)
-        e = ERR_NO_MEMORY;
+    for (int t = 0; t <= TREES && !e; t++) {
+        buf_clear(&all);
+        e = t < TREES ? digest_tree(r, (enum tree)t, &all) : digest_lists(r, &all);
+        if (!e && all.failed)
+            e = ERR_NO_MEMORY;
+        hash_128(buf_view(&all), out->parts[t]);
+    }
     store_read_end(&r);
-    hash_128(buf_view(&all), out);
     buf_free(&all);
     return e;
+}
+
+/* Whether all is as it was; says what is not. */
+static bool same_content(const struct content *now)
+{
+#define TREE_NAME(name, text) text,
+    static const char *const names[TREES + 1] = {TREE_LIST(TREE_NAME) "the lists of the index"};
+#undef TREE_NAME
+    bool same = true;
+    for (int t = 0; t <= TREES; t++) {
+        if (memcmp(now->parts[t], rot.before.parts[t], sizeof now->parts[t]) == 0)
+            continue;
+        printf("changed: %s\n", names[t]);
+        fflush(stdout);
+        same = false;
+    }
+    return same;
 }
 
 /* ---------------------------------------------------------------- one flip */
@@ -130,7 +152,7 @@ static enum verdict look(void)
         .dir = rot.dir, .map_size = rot.map_size, .message_retention_us = 3600 * US_PER_S};
     struct store *s;
     struct check_report report = {0};
-    uint8_t digest[16];
+    struct content content;
     if (store_open(&settings, &s))
         return DETECTED;
     enum verdict verdict = look_at_ledger(s);
@@ -139,9 +161,9 @@ static enum verdict look(void)
     enum err e = store_check(s, ignore, NULL, &report);
     if ((e || report.errors) && !rot.blind)
         return DETECTED;
-    e = digest_content(s, digest);
+    e = digest_content(s, &content);
     store_close(&s);
-    if (e || memcmp(digest, rot.digest, sizeof digest) != 0)
+    if (e || !same_content(&content))
         return UNNOTICED;
     return verdict;
 }
@@ -198,13 +220,13 @@ static void load_file(const char *path)
 }
 
 /* The content before any flip, which must be clean. */
-static void take_digest(void)
+static void take_content(void)
 {
     const struct store_settings settings = {
         .dir = rot.dir, .map_size = rot.map_size, .message_retention_us = 3600 * US_PER_S};
     struct store *s;
     put_file();
-    if (store_open(&settings, &s) || digest_content(s, rot.digest))
+    if (store_open(&settings, &s) || digest_content(s, &rot.before))
         exit(2);
     store_close(&s);
 }
@@ -229,7 +251,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[9], "other-bytes") == 0)
         rot.ledger.rows[0].payload.len--;
     rng_seed(&rng, strtoull(argv[6], NULL, 10));
-    take_digest();
+    take_content();
     for (uint64_t i = 0; i < trials; i++) {
         uint64_t bit = rng_next(&rng) % (rot.used * 8);
         if (i % workers != worker)
