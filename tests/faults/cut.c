@@ -175,8 +175,8 @@ static void visit(const struct crash_disk *d, struct state *s, uint64_t first)
  * for each of the first ones, which make the file. */
 static void visit_random(const struct crash_disk *d, struct state *s, uint64_t first)
 {
-    uint64_t first = s->call < FIRST_CALLS ? s->call : FIRST_CALLS;
-    uint64_t wanted = first * FIRST_STATES + cut.states * s->call / cut.calls;
+    uint64_t early = s->call < FIRST_CALLS ? s->call : FIRST_CALLS;
+    uint64_t wanted = early * FIRST_STATES + cut.states * s->call / cut.calls;
     while (s->number < wanted) {
         s->cut = CUT_SOME + (enum cut)(s->number % (CUT_CHOICES - CUT_SOME));
         visit(d, s, first);
