@@ -3,7 +3,8 @@
  * Connections are spread over several multi handles, because the cost of a transfer grows with the
  * connections that its multi keeps: plain HTTP over many, TLS over few (each multi caches one
  * certificate store of about 1 MiB). Endpoints in allowed special subnets have multis of their own,
- * so that no public name ever meets a connection into an internal network. */
+ * so that no public name ever meets a connection into an internal network. (The first one of a name
+ * that turns out to lead there is closed after its attempt.) */
 #ifndef DISPATCHER_POLL_H
 #define DISPATCHER_POLL_H
 

@@ -33,6 +33,8 @@ struct transfer {
     bool blocked;    /* the guard refused an address */
     bool addressed;  /* an address was found, or a connection to use again */
     bool looking_up; /* counted in transfers.lookups */
+    bool special;    /* its multi is one of those for allowed special subnets */
+    bool stray;      /* its connection belongs in a multi of the other kind: not kept */
     int64_t retry_after_us;
     CURLcode code; /* once ended */
 
@@ -63,6 +65,17 @@ static void addressed(struct transfer *t)
     t->addressed = true;
 }
 
+/* A name may lead elsewhere than it did, or than was known at the start. Pools go by names: a
+ * connection of the other kind that stayed would serve whoever else uses the name. */
+static void keep_apart(struct transfer *t, bool special)
+{
+    t->destination->special = special;
+    if (special == t->special)
+        return;
+    t->stray = true;
+    curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* ---------------------------------------------------------------- curl's callbacks */
 
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -71,16 +84,12 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
     (void)purpose;
     addressed(t);
     t->destination->resolved = true;
-    switch (guard_judge(t->all->settings.guard, &address->addr)) {
-    case GUARD_REFUSED:
+    enum guard_answer answer = guard_judge(t->all->settings.guard, &address->addr);
+    if (answer == GUARD_REFUSED) {
         t->blocked = true;
         return CURL_SOCKET_BAD;
-    case GUARD_ALLOWED:
-        t->destination->special = true;
-        break;
-    case GUARD_PUBLIC:
-        break;
     }
+    keep_apart(t, answer == GUARD_ALLOWED);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0) {
         log_error("socket", LOG_INT("errno", errno), LOG_END);
@@ -227,6 +236,9 @@ static void idle_give(struct transfer *t)
     if (t->draining)
         TAILQ_REMOVE(&ts->draining, t, link);
     t->draining = false;
+    if (t->stray)
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+    t->stray = false;
     destination_unref(&t->destination);
     request_clear(&t->request);
     if (ts->idle_count == IDLE_MAX) {
@@ -268,7 +280,8 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     t->head_bytes = t->body_bytes = 0;
     t->final = t->blocked = t->addressed = false;
     t->retry_after_us = -1;
-    t->shard = poll_shard(destination->tls, destination->special, destination->endpoint->number);
+    t->special = destination->special;
+    t->shard = poll_shard(destination->tls, t->special, destination->endpoint->number);
     t->looking_up = !destination->resolved;
     if (t->looking_up)
         ts->lookups++;
