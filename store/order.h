@@ -37,7 +37,8 @@ enum err order_next(struct batch *b, uint32_t endpoint, struct line_place *at) M
 enum err order_load(struct batch *b, uint32_t endpoint, const struct line_place *at,
                     struct delivery *d) MUST_CHECK;
 
-/* After damage: the lines of the endpoint are looked at, by a task, for one that does not go on. */
+/* After a change or damage: a task looks at the lines of the endpoint for those that do not go on.
+ * No effect when it is not ordered. */
 enum err order_mend(struct batch *b, uint32_t endpoint) MUST_CHECK;
 
 #endif
