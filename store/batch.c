@@ -8,9 +8,11 @@
  *   - after batch_abort the next batch sees exactly what the last commit left. */
 #include "store/batch.h"
 
+#include "store/entry.h"
 #include "store/stat.h"
 #include "store/task.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -291,9 +293,13 @@ enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, uns
 enum err batch_expire(struct batch *b, struct wall when, enum expiry_kind kind, struct span what)
 {
     struct treekey key = key_expiry(when, kind, what);
+    uint8_t sum[4];
+    put_be32(sum, hash_checksum(key_span(&key)));
     if (when.us < b->soonest.us)
         b->soonest = when;
-    return batch_append(b, TREE_EXPIRY, key_span(&key), (struct span){0});
+    /* A message knows its own expiry: its row needs no proof. */
+    return batch_append(b, TREE_EXPIRY, key_span(&key),
+                        kind == EXPIRY_MESSAGE ? (struct span){0} : span_of(sum, sizeof sum));
 }
 
 enum err batch_index(struct batch *b, enum index_family family, struct span key, struct span value,

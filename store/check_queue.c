@@ -2,6 +2,8 @@
  * expiry rows against what is to expire. The trees are walked side by side by endpoint number. */
 #include "store/check.h"
 
+#include "base/hash.h"
+
 /* The number that a key begins with; above every number at the end of the walk. */
 static uint64_t head_number(const struct check_walk *w)
 {
@@ -191,7 +193,14 @@ static enum err meet_consumer(struct check *c, const struct treekey *key)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err expiry_row(struct check *c, struct span key, uint64_t *messages)
+/* Rows of before the checksum have none. */
+static bool expiry_proved(struct span key, struct span value)
+{
+    struct reader r = reader_of(value);
+    return value.len == 0 || (read_u32(&r) == hash_checksum(key) && !r.failed && r.at == r.end);
+}
+
+static enum err expiry_row(struct check *c, struct span key, struct span value, uint64_t *messages)
 {
     static const struct {
         enum tree tree;
@@ -209,6 +218,8 @@ static enum err expiry_row(struct check *c, struct span key, uint64_t *messages)
         return ERR_OK;
     }
     *messages += kind == EXPIRY_MESSAGE;
+    if (kind != EXPIRY_MESSAGE && !expiry_proved(key, value))
+        check_say(c, "an expiry row does not match its checksum");
     if (kind == EXPIRY_STAT || kind == EXPIRY_PORTAL)
         return ERR_OK; /* the rows of an hour, and tokens, may have gone before */
     struct treekey at = {.len = what.len};
@@ -224,7 +235,7 @@ static enum err check_expiry(struct check *c)
     uint64_t messages = 0;
     enum err e = check_open(c, TREE_EXPIRY, &w);
     while (!e && w.more) {
-        e = expiry_row(c, w.key, &messages);
+        e = expiry_row(c, w.key, w.value, &messages);
         if (!e)
             e = check_next(&w);
     }

@@ -314,6 +314,27 @@ static void a_message_without_an_index_entry_is_found_until_it_expires(void **st
     assert_int_equal(check(&w.s), 0);
 }
 
+static void an_expiry_that_moved_is_found(void **state)
+{
+    (void)state;
+    uint8_t hour[4] = {0};
+    struct treekey key =
+        key_expiry((struct wall){WORLD_NOW}, EXPIRY_STAT, span_of(hour, sizeof hour));
+    world_begin(&w);
+    buf_u32(&w.record, hash_checksum(key_span(&key)));
+    world_put(&w, TREE_EXPIRY, key);
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 0);
+    world_begin(&w);
+    world_del(&w, TREE_EXPIRY, key);
+    buf_u32(&w.record, hash_checksum(key_span(&key)));
+    key.b[7] ^= 1;
+    world_put(&w, TREE_EXPIRY, key);
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "does not match its checksum"));
+}
+
 static void an_expired_message_may_lose_its_payload_unless_it_is_held(void **state)
 {
     (void)state;
@@ -347,6 +368,7 @@ int main(void)
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
+        CHECK_TEST(an_expiry_that_moved_is_found),
         CHECK_TEST(an_expired_message_may_lose_its_payload_unless_it_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
