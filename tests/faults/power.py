@@ -113,7 +113,8 @@ class Recording:
             endpoint = service.subscribe(app, self.receiver, f"/churn/{half}/{count}")
             msg = service.send(app, eventId=f"event-{count}")
             service.call("DELETE", f"/app/{app}/msg/{msg}/content")
-            service.post(f"/app/{self.app}/dead-letter/replay")
+            if count % 10 == 1:  # not more: what fails again and again would fill the map with attempts
+                service.post(f"/app/{self.app}/dead-letter/replay")
             service.call("PATCH", f"/app/{app}/endpoint/{endpoint}", {"disabled": True})
             if count % 2:
                 service.call("DELETE", f"/app/{app}")
