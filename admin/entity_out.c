@@ -96,8 +96,8 @@ static void endpoint_members(struct json_writer *w, const struct endpoint *e)
     times(w, e->created, e->updated);
 }
 
-/* The store keeps when the next probe is due; that it is under way, the dispatcher alone knows. From
- * then on the breaker is shown as half-open. */
+/* The store keeps when the next probe is due; that it is under way, the dispatcher alone knows.
+ * From then on the breaker is shown as half-open. */
 static void breaker(struct json_writer *w, const struct endpoint_health *h, struct wall now)
 {
     const struct breaker_mark *m = &h->breaker;

@@ -96,8 +96,9 @@ static const struct metric metrics[] = {
     {"surehook_due_pages_total", "Pages of due deliveries read back from disk.", COUNTER,
      IN(DISPATCHER, pages), PLAIN},
     {"surehook_oldest_due_age_seconds",
-     "Age of the oldest delivery that is due and not in flight: alert on this one.", GAUGE,
-     IN(MOMENT, oldest_due_us), SECONDS},
+     "Age of the oldest delivery that is due and not in flight, but for those that an open breaker "
+     "holds back: alert on this one.",
+     GAUGE, IN(MOMENT, oldest_due_us), SECONDS},
     {"surehook_http_requests_total", "Requests.", COUNTER, IN(HTTP, requests), PLAIN},
     {"surehook_http_refused_total", "Requests refused, by reason.", COUNTER, IN(HTTP, refused), 1,
      "reason", REFUSAL_COUNT, refusal_label},

@@ -11,7 +11,7 @@
 
 /* An endpoint is not disabled by failure before it failed so often in a row: a subscriber with one
  * event a week is not given up after two. */
-#define FAILURES_TO_DISABLE 10
+#define FAILURES_TO_DISABLE 10 /* the option's help and docs/api.md say so */
 
 /* Takes in what an attempt says. *give_up: it has failed for so long that it is to be disabled. */
 enum err health_note(struct batch *b, const struct outcome_op *op, bool *give_up) MUST_CHECK;

@@ -77,7 +77,7 @@ struct endpoint {
     struct span uid, url, description;
     int64_t user_version; /* Svix's `version` field */
     bool disabled;
-    struct span disabled_reason; /* "" while enabled; "manual", "gone" (410), … */
+    struct span disabled_reason; /* "" while enabled; "manual", "gone" (410), "failing" */
     unsigned filter_count;
     struct span *filters; /* event types; none: every type */
     unsigned channel_count;
@@ -97,7 +97,8 @@ struct endpoint {
 };
 void endpoint_free(struct endpoint **endpoint);
 /* Whether the change may have cured what made attempts fail: where it goes, with which headers and
- * secrets, for how long, or that it goes at all. What was known of the endpoint's health is forgotten then. */
+ * secrets, for how long, or that it goes at all. What was known of the endpoint's health is
+ * forgotten then. */
 bool endpoint_cured(const struct endpoint *before, const struct endpoint *after);
 
 struct event_type {

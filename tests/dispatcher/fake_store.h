@@ -249,8 +249,9 @@ static inline void fake_release(struct store *s)
 
 static inline void fake_note_health(struct store *s, const struct outcome_op *op)
 {
-    struct endpoint_health *health = &s->health[op->attempt.endpoint_number];
-    if (op->health == HEALTH_SAME || op->endpoint_version != s->versions[op->attempt.endpoint_number])
+    uint32_t number = op->attempt.endpoint_number;
+    struct endpoint_health *health = &s->health[number];
+    if (op->health == HEALTH_SAME || op->endpoint_version != s->versions[number])
         return;
     *health = (struct endpoint_health){.breaker = op->breaker};
     if (op->health == HEALTH_FAILED) {
