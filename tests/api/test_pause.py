@@ -64,7 +64,7 @@ def test_an_endpoint_can_be_made_paused(service, app, receiver):
 
 def test_a_pause_survives_a_restart_and_a_crash(service, app, receiver):
     endpoint = service.subscribe(app, receiver)
-    pause(service, app, endpoint)
+    pause(service, app, endpoint, maxInFlight=1)
     sent = [service.send(app)]
     for end in service.stop, service.kill:
         end()
