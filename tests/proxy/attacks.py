@@ -14,6 +14,9 @@ def framed(*lines):
     return b"".join(line + b"\r\n" for line in lines)
 
 
+# What ends the connection for whoever sees it as a request.
+GOODBYE = b"GET /api/v1/health HTTP/1.1\r\nHost: h\r\nConnection: close" + END
+
 CL = b"Content-Length: %d"
 TE = b"Transfer-Encoding: chunked"
 

@@ -110,7 +110,7 @@ def attack(service, proxy):
     wrong, count = [], 0
     for name, marks, request in attacks.requests(target, token, body_of):
         count += 1
-        heard = converse(proxy, request)
+        heard = converse(proxy, request + attacks.GOODBYE)
         faults = [victim.ask(), victim.ask(), judge(service, app, heard, marks)]
         wrong += [(name, fault, heard[:300]) for fault in faults if fault]
     assert wrong == []
