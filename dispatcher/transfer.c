@@ -107,10 +107,13 @@ static int on_connected(void *context, char *remote, char *local, int remote_por
     (void)remote_port;
     (void)local_port;
     addressed(t);
-    if (guard_judge_text(t->all->settings.guard, remote) != GUARD_REFUSED)
-        return CURL_PREREQFUNC_OK;
-    t->blocked = true;
-    return CURL_PREREQFUNC_ABORT;
+    enum guard_answer answer = guard_judge_text(t->all->settings.guard, remote);
+    if (answer == GUARD_REFUSED) {
+        t->blocked = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    keep_apart(t, answer == GUARD_ALLOWED);
+    return CURL_PREREQFUNC_OK;
 }
 
 static void begin_drain(struct transfer *t)
