@@ -113,14 +113,16 @@ enum err dead_apply(struct batch *b, struct dead_op *op)
 /* ---------------------------------------------------------------- the task */
 
 /* Whether the row is one that the task was asked for. A letter that died after the task began is
- * not, or a failing endpoint would keep a replay going for ever. */
+ * not, or a failing endpoint would keep a replay going for ever; but for what a disabling still had
+ * to end when the endpoint was enabled again (endpoint_op's recover_task, which has no end). */
 static bool wanted(const struct task *t, struct span value)
 {
     struct dead_record dead;
     struct span type = span_text(t->event_type);
     if (record_dead_decode(value, &dead))
         return !type.len && !t->since.us && !t->until.us;
-    return dead.died.us <= t->created.us && dead.died.us >= t->since.us &&
+    bool ended = t->until.us == WALL_NEVER.us && dead.reason == REASON_ENDPOINT_DISABLED;
+    return (ended || dead.died.us <= t->created.us) && dead.died.us >= t->since.us &&
            (!t->until.us || dead.died.us < t->until.us) &&
            (!type.len || span_eq(type, dead.event_type));
 }

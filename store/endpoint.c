@@ -177,6 +177,7 @@ static enum err add_recover(struct batch *b, const struct endpoint_op *op,
         .app_number = a->number,
         .endpoint = number,
         .since = op->since,
+        .until = WALL_NEVER,
     };
     return tasks_add(b, &task);
 }

@@ -195,5 +195,5 @@ bool endpoint_cured(const struct endpoint *before, const struct endpoint *after)
         return false;
     return before->disabled || !span_eq(before->url, after->url) ||
            !span_eq(before->headers, after->headers) || !same_keys(before, after) ||
-           before->timeout_us != after->timeout_us;
+           before->timeout_us != after->timeout_us || (before->paused && !after->paused);
 }

@@ -260,6 +260,30 @@ static void one_call_enables_and_replays_what_died(void **state)
     rig_close(&r);
 }
 
+/* While the task of the disabling still ends them, one after another. */
+static void enabling_at_once_brings_back_what_is_still_being_ended(void **state)
+{
+    (void)state;
+    enum { MANY = 3 * BATCH_MESSAGES_MAX };
+    static struct id ids[BATCH_MESSAGES_MAX];
+    const struct id task = id_random((struct wall){RIG_EPOCH});
+    begin();
+    for (int i = 0; i < MANY / BATCH_MESSAGES_MAX; i++)
+        rig_send_all(&r, &a, ids, BATCH_MESSAGES_MAX);
+    rig_disable(&r, &e, true);
+    struct wall since = health().disabled_at;
+    rig_advance(&r, 1);
+    e.disabled = false;
+    struct endpoint_op op = {.endpoint = &e, .recover_task = &task, .since = since};
+    OK(rig_do(&r, &op.op, STORE_ENDPOINT_PUT));
+    rig_advance(&r, US_PER_S);
+    for (int i = 0; i < 1000 && store_endpoint_counts(r.s, e.number).waiting < MANY; i++)
+        rig_turn(&r);
+    assert_int_equal(store_endpoint_counts(r.s, e.number).waiting, MANY);
+    assert_int_equal(store_endpoint_counts(r.s, e.number).dead, 0);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +298,7 @@ int main(void)
         cmocka_unit_test(an_attempt_from_before_a_change_says_nothing),
         cmocka_unit_test(disabling_by_hand_keeps_when_and_deleting_keeps_nothing),
         cmocka_unit_test(one_call_enables_and_replays_what_died),
+        cmocka_unit_test(enabling_at_once_brings_back_what_is_still_being_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
