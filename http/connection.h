@@ -25,6 +25,7 @@ struct connection {
     int fd;
     int drain_fd; /* a duplicate that outlives the reply; -1: none */
     bool served;  /* has had a request: between requests it is idle, not slow */
+    bool looks;   /* at its deadline the client may have left; else the time is over */
     struct address_key address;
     struct request *request; /* the one under way, or NULL */
 };
@@ -50,6 +51,8 @@ struct connection *connection_of(struct MHD_Connection *mhd);
 
 void connection_allow(struct connection *c, int64_t us);
 void connection_allow_for_ever(struct connection *c);
+/* A request is over: KEEP_ALIVE_S for the next one, unless the client has left by then. */
+void connection_idle(struct connection *c);
 /* The reply refuses a request whose body is still arriving: the socket will be closed gently, so
  * that the client can read the reply. */
 void connection_drain(struct connection *c);

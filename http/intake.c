@@ -174,7 +174,7 @@ void intake_end(void *cls, struct MHD_Connection *mhd, void **con_cls,
     struct connection *c = connection_of(mhd);
     if (c) {
         c->request = NULL;
-        connection_allow(c, KEEP_ALIVE_S * US_PER_S);
+        connection_idle(c);
     }
     request_free(in, req);
     *con_cls = NULL;

@@ -306,6 +306,27 @@ static void a_connection_that_libmicrohttpd_forgot_ends(void **state)
     buf_free(&text);
 }
 
+/* The end comes with the request and is not told again. */
+static void a_client_that_leaves_with_its_request_is_let_go(void **state)
+{
+    enum { CLIENTS = 50 };
+    const struct timeval patience = {.tv_sec = 20};
+    int fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = dial(*state);
+        setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        assert_true(say(fds[i], SPAN("GET /api/v1/hello HTTP/1.1\r\n" HOST "\r\n")));
+        shutdown(fds[i], SHUT_WR);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct answer a = hear(fds[i], true);
+        assert_int_equal(a.status, 200);
+        assert_true(is_closed(fds[i]));
+        answer_free(&a);
+        close(fds[i]);
+    }
+}
+
 static void the_guard_says_why_in_json_and_is_counted(void **state)
 {
     int fd = dial(*state);
@@ -361,6 +382,7 @@ int main(void)
         WITH_SERVER(a_head_of_very_many_parts_has_one_answer),
         WITH_SERVER(a_chunked_body_is_413_at_the_byte_that_passes_its_bound),
         WITH_SERVER(a_connection_that_libmicrohttpd_forgot_ends),
+        WITH_SERVER(a_client_that_leaves_with_its_request_is_let_go),
         WITH_SERVER(the_guard_says_why_in_json_and_is_counted),
         WITH_SERVER(a_head_over_its_bound_is_refused),
         WITH_SERVER(more_headers_than_the_bound_are_refused),
