@@ -245,6 +245,36 @@ static void an_unreadable_message_dies_and_blocks_nobody(void **state)
     assert_int_equal(f->store->outcomes[1].verdict, OUTCOME_DELIVERED);
 }
 
+/* What was in memory, what came by hand and what is due by itself alike, each before the other
+ * endpoint's event, which comes last. */
+static void a_paused_endpoint_gets_nothing_before_it_is_resumed(void **state)
+{
+    struct fixture *f = *state;
+    f->settings.endpoint_max_in_flight = 1;
+    f->settings.threads = 1;
+    endpoint_at(f, 1, "/hang");
+    endpoint_at(f, 2, "/status/200");
+    f->settings.request_timeout_us = 200 * US_PER_MS;
+    fake_add(f->store, 1, "{}", (struct wall){1000});
+    struct id second = fake_add(f->store, 1, "{}", (struct wall){1001});
+    go(f);
+    receiver_wait_requests(&f->receiver, 1);
+    fake_pause(f->store, 1, true);
+    fake_wait_outcomes(f->store, 1);
+    fake_add(f->store, 1, "{}", (struct wall){0});
+    fake_resend(f->store, 1, &second);
+    fake_add(f->store, 2, "{}", (struct wall){0});
+    fake_wait_outcomes(f->store, 2);
+    assert_int_equal(f->receiver.requests, 2);
+    assert_int_equal(f->store->outcomes[1].attempt.endpoint_number, 2);
+    assert_false(dispatcher_in_flight(f->dispatcher, &second, 1));
+    assert_int_equal(dispatcher_oldest_due_age(f->dispatcher), 0);
+    fake_pause(f->store, 1, false);
+    receiver_wait_requests(&f->receiver, 3);
+    fake_wait_outcomes(f->store, 3);
+    assert_int_equal(f->store->outcomes[2].attempt.endpoint_number, 1);
+}
+
 static void what_is_ready_when_the_endpoint_is_disabled_stays_with_the_store(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +366,7 @@ int main(void)
         TEST(a_backlog_on_disk_is_delivered_after_a_start),
         TEST(what_is_in_flight_at_the_stop_stays_due),
         TEST(an_unreadable_message_dies_and_blocks_nobody),
+        TEST(a_paused_endpoint_gets_nothing_before_it_is_resumed),
         TEST(what_is_ready_when_the_endpoint_is_disabled_stays_with_the_store),
         TEST(a_resend_while_an_attempt_is_in_flight_comes_after_it),
         TEST(an_outcome_that_could_not_be_stored_is_tried_again),

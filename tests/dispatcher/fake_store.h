@@ -33,7 +33,7 @@ struct store {
     struct store_listener listener;
     uint64_t txn;
     char *urls[FAKE_ENDPOINTS]; /* NULL: no such endpoint */
-    bool disabled[FAKE_ENDPOINTS];
+    bool disabled[FAKE_ENDPOINTS], paused[FAKE_ENDPOINTS];
     uint64_t versions[FAKE_ENDPOINTS];
     struct endpoint_health health[FAKE_ENDPOINTS];
     uint32_t fifo; /* the one endpoint that is ordered; 0: none */
@@ -91,6 +91,7 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
         p->id = id_floor((struct wall){INT64_C(1700000000000000) + number * US_PER_S});
         p->version = s->versions[number];
         p->disabled = s->disabled[number];
+        p->paused = s->paused[number];
         p->throttle_rate = s->rates[number];
         p->ordering = number == s->fifo ? ORDERING_FIFO : ORDERING_NONE;
         p->block = strdup(s->urls[number]);
@@ -408,6 +409,15 @@ static inline void fake_line(struct store *s, uint32_t endpoint)
             s->rows[kept++] = s->rows[i];
     }
     s->row_count = kept;
+}
+
+static inline void fake_pause(struct store *s, uint32_t number, bool paused)
+{
+    pthread_mutex_lock(&s->lock);
+    s->paused[number] = paused;
+    s->txn++;
+    s->listener.endpoint(s->listener.context, number, s->txn);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static inline void fake_disable(struct store *s, uint32_t number)

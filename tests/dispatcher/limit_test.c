@@ -103,6 +103,21 @@ static void it_stays_between_one_and_the_maximum_whatever_happens(void **state)
     }
 }
 
+static void another_maximum_keeps_what_was_learnt_within_it(void **state)
+{
+    (void)state;
+    struct limit l = fresh(100);
+    succeed(&l, 50);
+    limit_set_max(&l, 8);
+    assert_int_equal(limit_allowed(&l), 8);
+    succeed(&l, 5);
+    assert_int_equal(limit_allowed(&l), 8);
+    limit_set_max(&l, 100);
+    assert_int_equal(limit_allowed(&l), 8);
+    limit_success(&l);
+    assert_int_equal(limit_allowed(&l), 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +126,7 @@ int main(void)
         cmocka_unit_test(after_a_halving_a_round_of_successes_adds_about_one),
         cmocka_unit_test(overload_halves_once_per_round_trip),
         cmocka_unit_test(an_ignored_overload_does_not_lengthen_the_round_trip),
+        cmocka_unit_test(another_maximum_keeps_what_was_learnt_within_it),
         cmocka_unit_test(it_stays_between_one_and_the_maximum_whatever_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

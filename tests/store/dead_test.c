@@ -162,6 +162,10 @@ static void a_replayed_letter_begins_its_schedule_anew(void **state)
     assert_int_equal(r.dues, 1);
     assert_int_equal(rig_due_rows(&r, e.number, rows), 2);
     assert_int_equal(rows[0].tries, 0);
+    struct delivery again;
+    OK(rig_delivery_get(&r, &ids[0], e.number, &again));
+    assert_int_equal(again.replayed.us, again.due.us);
+    assert_true(again.replayed.us >= again.created.us);
     assert_int_equal(rig_dead_rows(&r, e.number), 0);
     assert_int_equal(rig_do(&r, &op.op, STORE_DEAD), ERR_NOT_FOUND);
     kill_many(1);
