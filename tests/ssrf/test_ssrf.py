@@ -3,6 +3,7 @@
 What counts is the witness: a connection to a forbidden address fails a test, whoever asked for it."""
 
 import ipaddress
+import urllib.parse
 
 import pytest
 
@@ -21,6 +22,14 @@ def url_of(address, path="/"):
 
 def forbidden(connections):
     return [str(address) for address, _ in connections if ranges.forbidden(address)]
+
+
+def address_in(url):
+    """None when the host is a name."""
+    try:
+        return ipaddress.ip_address(urllib.parse.urlsplit(url).hostname)
+    except ValueError:
+        return None
 
 
 def create(service, app, url, **fields):
@@ -98,6 +107,8 @@ def test_no_spelling_of_a_forbidden_address_reaches_it(world, start):
     assert forbidden(world.witness.asked()) == []
     assert {accepted[e]: o for e, o in outcomes.items() if o not in ("blocked", "dns", "success")} == {}
     assert list(outcomes.values()).count("blocked") > 50  # names, which only a connection can show
+    stored = [address_in(service.get(f"/app/{app}/endpoint/{e}").json()["url"]) for e in accepted]
+    assert [address for address in stored if address and ranges.forbidden(address)] == []
 
 
 def test_the_address_is_judged_at_every_send(world, start):
