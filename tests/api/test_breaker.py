@@ -4,11 +4,12 @@ That nothing is sent is judged by what arrives elsewhere meanwhile: waits that m
 test are hours long."""
 
 import pytest
-from svix.api import EndpointIn, EndpointPatch
+from svix.api import AppPortalCapability, EndpointIn, EndpointPatch
 
 from receivers import Answer
 from surehook import eventually
 from test_operations_operational import Listener
+from test_operations_portal import access
 
 OPENS = 4
 LONG = {
@@ -234,6 +235,23 @@ def test_without_an_outage_the_call_must_say_since_when(service, app, body):
     reply = service.post(f"/app/{app}/endpoint/{endpoint.id}/enable", body)
     assert reply.status == 422
     assert reply.json()["detail"][0]["loc"] == ["body", "since"]
+
+
+@pytest.mark.parametrize(
+    "capabilities, status",
+    [
+        ([AppPortalCapability.MANAGE_ENDPOINT], 403),
+        ([AppPortalCapability.CREATE_ATTEMPTS], 403),
+        ([AppPortalCapability.MANAGE_ENDPOINT, AppPortalCapability.CREATE_ATTEMPTS], 202),
+    ],
+    ids=str,
+)
+def test_a_token_of_the_portal_must_be_able_to_do_both(service, app, capabilities, status):
+    endpoint = service.svix().endpoint.create(app, EndpointIn(url="https://example.com/", disabled=True))
+    token = access(service, app, capabilities=[AppPortalCapability.VIEW_BASE, *capabilities]).token
+    path = f"/app/{app}/endpoint/{endpoint.id}"
+    assert service.post(f"{path}/enable", {}, token=token).status == status
+    assert service.get(path).json()["disabled"] is (status == 403)
 
 
 def test_enabling_what_is_not_there_is_not_found(service, app):
