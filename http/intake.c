@@ -402,8 +402,8 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     cors_allow(req);
     if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
         pass_bound(req, &frame) && pass_token(req) && read_idempotency_key(req)) {
-        /* 0.9.75 reads over bare line feeds between chunks, too, and those cannot be seen from here:
-         * so nothing behind such a body is taken for a request. */
+        /* 0.9.75 reads over bare line feeds between chunks, too, and those cannot be seen from
+         * here: so nothing behind such a body is taken for a request. */
         req->close = frame.chunked;
         req->phase = REQUEST_BODY;
         if (frame.length > 0 || frame.chunked)
