@@ -33,6 +33,12 @@ class Running:
     def alive(self):
         return self.service.process.poll() is None
 
+    def ends(self):
+        try:
+            return eventually(lambda: not self.alive(), timeout=5)
+        except TimeoutError:
+            return False
+
     def accept(self):
         """One event, from POST to its delivery; a new connection now and then."""
         n = next(self.number)
@@ -103,7 +109,7 @@ def serving(quick):
             running.control.set("fail_at", running.control.get("memory") + 1)
             running.control.set("fail_kind", Control.KINDS["memory"])
             running.accept()
-            row.plant("an allocation that ends the process", not running.alive())
+            row.plant("an allocation that ends the process", running.ends())
         arrived = {d.id for d in running.receiver.deliveries}
         row.check(running.client.accepted.keys() <= arrived, "an accepted event was not delivered")
         running.close()
