@@ -1,6 +1,6 @@
 /* Invariants: a delay is never above its step but for a rest that was asked for; for the same
- * policy and moment the answer is the same; every policy ends, since an exponential one has a bound
- * of its own and a list has an end. */
+ * policy and moment the answer is the same; every policy ends within RETRY_ATTEMPTS_MAX attempts,
+ * or a small delay and a large age would hammer an endpoint for a year. */
 #include "dispatcher/retry.h"
 
 #include <assert.h>
@@ -31,8 +31,8 @@ static int64_t step_us(const struct retry_policy *p, unsigned tries, int64_t *sp
 
 static bool attempts_left(const struct retry_policy *p, unsigned tries)
 {
-    return (p->kind == RETRY_EXPONENTIAL || tries <= p->count) &&
-           (!p->attempts_max || tries < p->attempts_max);
+    const unsigned most = p->attempts_max ? p->attempts_max : RETRY_ATTEMPTS_MAX;
+    return tries < most && (p->kind == RETRY_EXPONENTIAL || tries <= p->count);
 }
 
 bool retry_next(const struct retry_policy *p, const struct retry_moment *at, int64_t *delay_us)

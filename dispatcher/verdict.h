@@ -27,7 +27,7 @@ struct verdict {
  * REASON_ENDPOINT_DISABLED. Retry-After of a 429 or 503 can only put a retry off, by at most
  * RETRY_AFTER_MAX_S.
  *
- * `at`: its rest is the response's and is not looked at; `tries` counts this attempt (0 for a manual
+ * `at`: the rest is the response's, whatever it says; `tries` counts this attempt (0 for a manual
  * one). A manual attempt is never retried: its failure is OUTCOME_DEAD with REASON_NONE, by which
  * the writer knows to leave the delivery's state as it was; a 410 disables the endpoint all the
  * same. */

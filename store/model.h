@@ -249,7 +249,7 @@ struct delivery {
     struct wall manual_due;             /* a manual attempt waits; {0}: none */
     struct id last_attempt;             /* zero: never tried */
     uint16_t last_status;
-    bool reported;   /* an operational event told of its failure: one tells of its recovery */
+    bool reported; /* an operational event told of its failure: one tells of its recovery */
     /* Its place among the unfinished deliveries of its ordering key; ticket zero: in no line. */
     uint8_t line[LINE_BYTES];
     struct id ticket;

@@ -34,7 +34,7 @@ enum { TYPE_ARCHIVED = 1, TYPE_DEPRECATED = 2, TYPE_FLAGS_END = 4 };
 enum { KEY_NAME = 1 };
 
 #define RETRY_STORED_MAX 512 /* a policy is at most 13 bytes and four a delay */
-#define SEALED_MAX 1024 /* a signing key, its nonce and its tag are under 200 bytes */
+#define SEALED_MAX 1024      /* a signing key, its nonce and its tag are under 200 bytes */
 
 /* 0 is left out. */
 static void encode_number(struct buf *out, uint8_t tag, int64_t v)

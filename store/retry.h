@@ -8,7 +8,7 @@
 
 #define RETRY_DELAYS_MAX 64                 /* as the option has */
 #define RETRY_DELAY_MAX_MS (30u * 86400000) /* likewise */
-#define RETRY_ATTEMPTS_MAX 1000             /* the service counts them in 16 bits */
+#define RETRY_ATTEMPTS_MAX 1000             /* of any policy, whatever age it allows */
 #define RETRY_FACTOR_MAX 10
 #define RETRY_AGE_MAX_US (365 * INT64_C(86400) * US_PER_S)
 #define RETRY_JITTER_OPTION 0xff /* jitter_percent: what the option says */
@@ -24,7 +24,8 @@ enum retry_kind {
 struct retry_policy {
     enum retry_kind kind;
     uint16_t attempts_max;  /* in all, the first included; 0: as many as the delays and the age
-                               allow. An exponential policy has this bound or the other */
+                               allow, up to RETRY_ATTEMPTS_MAX. An exponential policy has this
+                               bound or the age's */
     uint8_t jitter_percent; /* 0 … 100, or RETRY_JITTER_OPTION */
     uint8_t factor;         /* of RETRY_EXPONENTIAL: 1 … RETRY_FACTOR_MAX */
     unsigned count;         /* of RETRY_SCHEDULE: delays, at most RETRY_DELAYS_MAX … */
