@@ -97,8 +97,8 @@ struct endpoint {
 };
 void endpoint_free(struct endpoint **endpoint);
 /* Whether the change may have cured what made attempts fail: where it goes, with which headers and
- * secrets, for how long, or that it goes at all or again. What was known of the endpoint's health is
- * forgotten then. */
+ * secrets, for how long, or that it goes at all or again. What was known of the endpoint's health
+ * is forgotten then. */
 bool endpoint_cured(const struct endpoint *before, const struct endpoint *after);
 
 struct event_type {

@@ -266,6 +266,29 @@ static void a_result_needs_its_task_and_its_form(void **state)
     assert_non_null(strstr(findings, "a task's result has no task"));
 }
 
+static void a_record_of_health_needs_its_endpoint_and_something_to_say(void **state)
+{
+    (void)state;
+    const struct endpoint_health well = {.failures = 0}, sick = {.failing_since = {WORLD_NOW}};
+    world_begin(&w);
+    record_health_encode(&sick, &w.record);
+    world_put(&w, TREE_HEALTH, key_number(1));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 0);
+    world_begin(&w);
+    record_health_encode(&well, &w.record);
+    world_put(&w, TREE_HEALTH, key_number(1));
+    record_health_encode(&sick, &w.record);
+    world_put(&w, TREE_HEALTH, key_number(2));
+    buf_text(&w.record, "damaged");
+    world_put(&w, TREE_HEALTH, key_number(3));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 3);
+    assert_non_null(strstr(findings, "the health of endpoint number 1 says nothing"));
+    assert_non_null(strstr(findings, "a record of health belongs to no endpoint"));
+    assert_non_null(strstr(findings, "the health of endpoint number 3 does not decode"));
+}
+
 static void rows_that_contradict_each_other_are_found(void **state)
 {
     (void)state;
@@ -365,6 +388,7 @@ int main(void)
         CHECK_TEST(every_missing_row_is_found),
         CHECK_TEST(every_damaged_record_is_found),
         CHECK_TEST(a_result_needs_its_task_and_its_form),
+        CHECK_TEST(a_record_of_health_needs_its_endpoint_and_something_to_say),
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
