@@ -53,6 +53,7 @@ void attempt_get_route(struct request *req);
 void attempt_messages_of_endpoint_route(struct request *req);
 void attempt_endpoints_of_message_route(struct request *req);
 void attempt_delivery_get_route(struct request *req);
+void explain_get_route(struct request *req);
 void resend_create_route(struct request *req);
 void dead_letter_list_of_app_route(struct request *req);
 void dead_letter_replay_app_route(struct request *req);

@@ -95,6 +95,8 @@ static const struct route routes[] = {
      "message_attempt.list_attempted_destinations"},
     {METHOD_GET, MESSAGE "/endpoint/{endpoint}", ACCESS_READ, 0, attempt_delivery_get_route,
      "delivery.get"},
+    {METHOD_GET, MESSAGE "/endpoint/{endpoint}/explain", ACCESS_READ, 0, explain_get_route,
+     "delivery.explain"},
     {METHOD_POST, MESSAGE "/endpoint/{endpoint}/resend", ACCESS_APP_ATTEMPT, BODY,
      resend_create_route, "message_attempt.resend"},
 

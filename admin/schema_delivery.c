@@ -1,6 +1,7 @@
-/* Attempts, deliveries and dead letters: what became of messages. */
+/* Attempts, deliveries, their explanations, and dead letters: what became of messages. */
 #include "admin/schemas.h"
 
+#include "admin/explanation.h"
 #include "admin/status.h"
 #include "base/bounds.h"
 
@@ -145,6 +146,107 @@ const struct schema schema_delivery_out = {
     .name = "DeliveryOut",
     .about = "One message at one endpoint: what happened, what happens next, when and why.",
     .fields = delivery_fields};
+
+/* ---- explanations ---- */
+
+static const char *told_state_choice(unsigned i)
+{
+    static const char *const more[] = {"in_flight", "accepted", "unmatched"};
+    if (i <= DELIVERY_NONE)
+        return delivery_state_name((enum delivery_state)i);
+    i -= DELIVERY_NONE + 1;
+    return i < sizeof more / sizeof *more ? more[i] : NULL;
+}
+static const struct schema told_state = {
+    .kind = SCHEMA_CHOICE,
+    .name = "ExplanationState",
+    .about = "A DeliveryState; accepted: still being handed to the endpoints; unmatched: the "
+             "endpoint does not get the message.",
+    .choice = told_state_choice};
+static const struct schema told_step = {
+    .kind = SCHEMA_CHOICE, .name = "ExplanationStepKind", .choice = explanation_step_name};
+static const struct schema told_rule = {
+    .kind = SCHEMA_CHOICE,
+    .name = "ExplanationRule",
+    .about = "Why the endpoint gets the message or not, by what the endpoint asks for now.",
+    .choice = explanation_rule_name};
+static const struct schema told_wait = {.kind = SCHEMA_CHOICE,
+                                        .name = "ExplanationWait",
+                                        .about = "What must end first for anything to happen.",
+                                        .choice = explanation_wait_name};
+static const struct schema told_remedy = {
+    .kind = SCHEMA_CHOICE, .name = "ExplanationRemedy", .choice = explanation_remedy_name};
+static const struct schema told_remedies = {.kind = SCHEMA_LIST, .item = &told_remedy};
+
+#define FIELD_MOMENT(name, about, example)                                     \
+    {                                                                          \
+        name, &schema_count, SCHEMA_REQUIRED | SCHEMA_NULLABLE, about, example \
+    }
+static const struct schema_field timings_fields[] = {
+    {"queuedUs", &schema_count, SCHEMA_REQUIRED, "From when it was due to its start.", "850"},
+    FIELD_MOMENT("dnsUs", "The name was resolved.", "310"),
+    FIELD_MOMENT("connectUs", "The connection stood.", "2150"),
+    FIELD_MOMENT("tlsUs", "The TLS handshake was over.", "9800"),
+    FIELD_MOMENT("firstByteUs", "The response began.", "24100"),
+    {"totalUs", &schema_count, SCHEMA_REQUIRED, "It ended.", "24300"},
+    FIELD_END,
+};
+static const struct schema timings = {
+    .kind = SCHEMA_OBJECT,
+    .name = "AttemptTimings",
+    .about = "Microseconds after the attempt's start; null: it did not come to that, or an open "
+             "connection was used.",
+    .fields = timings_fields};
+
+static const struct schema_field told_step_fields[] = {
+    FIELD_MUST_NULL("at", schema_time, NULL),
+    {"what", &told_step, SCHEMA_REQUIRED, NULL, "\"attempt\""},
+    {"detail", &schema_text, SCHEMA_REQUIRED, "A sentence.", "\"Attempt 1 got status 503.\""},
+    {"rule", &told_rule, SCHEMA_RARE, "Of matched and not_matched.", NULL},
+    {"reason", &reason, SCHEMA_RARE, "Of dead and canceled.", NULL},
+    {"attemptId", &schema_attempt_id, 0, "Of an attempt, like the rest.", NULL},
+    {"triggerType", &trigger, 0, NULL, NULL},
+    {"outcome", &outcome, 0, NULL, "\"status\""},
+    {"responseStatusCode", &http_status, 0, "0: no response.", "503"},
+    {"timings", &timings, 0, NULL, NULL},
+    FIELD_END,
+};
+static const struct schema told_step_out = {
+    .kind = SCHEMA_OBJECT, .name = "ExplanationStep", .fields = told_step_fields};
+static const struct schema told_steps = {.kind = SCHEMA_LIST, .item = &told_step_out};
+
+static const struct schema_field told_next_fields[] = {
+    {"what", &told_wait, SCHEMA_REQUIRED, NULL, "\"retry\""},
+    {"at", &schema_time, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "When it ends at the earliest; null: not known, or not by time.", NULL},
+    {"triggerType", &trigger, SCHEMA_REQUIRED, "Of the attempt that comes.", NULL},
+    {"waitsFor", &schema_message_id, SCHEMA_REQUIRED | SCHEMA_NULLABLE,
+     "With order: the message that goes before it.", "null"},
+    {"why", &schema_text, SCHEMA_REQUIRED, "A sentence.",
+     "\"Attempt 1 got status 503, and the next is due at 2026-01-02T03:04:10.123456Z.\""},
+    FIELD_END,
+};
+static const struct schema told_next = {
+    .kind = SCHEMA_OBJECT, .name = "ExplanationNext", .fields = told_next_fields};
+
+static const struct schema_field explanation_fields[] = {
+    FIELD_MUST("msgId", schema_message_id, NULL),
+    FIELD_MUST("endpointId", schema_endpoint_id, NULL),
+    {"asOf", &schema_time, SCHEMA_REQUIRED, "When this was true.", NULL},
+    {"state", &told_state, SCHEMA_REQUIRED, NULL, "\"retrying\""},
+    {"summary", &schema_text, SCHEMA_REQUIRED, "A sentence.",
+     "\"Not delivered yet: attempt 1 got status 503, and the next is due at "
+     "2026-01-02T03:04:10.123456Z.\""},
+    {"steps", &told_steps, SCHEMA_REQUIRED, "What happened, in order.", NULL},
+    {"next", &told_next, SCHEMA_REQUIRED | SCHEMA_NULLABLE, "null: nothing comes by itself.", NULL},
+    {"can", &told_remedies, SCHEMA_REQUIRED, "What a person can do.", "[\"resend\"]"},
+    FIELD_END,
+};
+const struct schema schema_explanation_out = {
+    .kind = SCHEMA_OBJECT,
+    .name = "ExplanationOut",
+    .about = "What happened to a message at an endpoint, and what comes next.",
+    .fields = explanation_fields};
 
 /* ---- dead letters ---- */
 

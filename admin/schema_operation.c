@@ -250,6 +250,9 @@ static const struct operation operations[] = {
      &schema_message_endpoint_out, 200, 0, endpoints_of_message_query, OPERATION_PAGE},
     {"delivery.get", "Tells what happened to a message at an endpoint and what happens next.", NULL,
      &schema_delivery_out, 200, 0, NULL, 0},
+    {"delivery.explain",
+     "Explains a message at an endpoint: what happened, in order, and what comes next.", NULL,
+     &schema_explanation_out, 200, 0, NULL, 0},
     {"message_attempt.resend", "Makes one attempt now.", &schema_empty, &schema_empty, 202, 0, NULL,
      OPERATION_BODY_OPTIONAL},
 

@@ -130,7 +130,7 @@ extern const struct schema schema_poll_out, schema_consumer_seek_in, schema_cons
 /* schema_delivery.c: attempts, deliveries, dead letters */
 extern const struct schema schema_status, schema_status_text, schema_status_class;
 extern const struct schema schema_attempt_out, schema_endpoint_message_out,
-    schema_message_endpoint_out, schema_delivery_out;
+    schema_message_endpoint_out, schema_delivery_out, schema_explanation_out;
 extern const struct schema schema_dead_letter_out, schema_dead_letter_choice,
     schema_dead_letter_choice_of_endpoint, schema_dead_letter_replay,
     schema_dead_letter_replay_of_endpoint;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "dispatcher/endpoint_url.h"
+#include "dispatcher/inquiry.h"
 #include "dispatcher/retry.h"
 #include "dispatcher/worker.h"
 
@@ -158,6 +159,11 @@ struct store_listener dispatcher_listener(struct dispatcher *d)
 bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32_t endpoint)
 {
     return worker_holds(worker_of(d, endpoint), message, endpoint);
+}
+
+void dispatcher_inquire(struct dispatcher *d, struct inquiry *q)
+{
+    worker_post_inquiry(worker_of(d, inquiry_endpoint(q)), q);
 }
 
 const struct dispatcher_stats *dispatcher_stats(const struct dispatcher *d)

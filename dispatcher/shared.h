@@ -28,6 +28,7 @@ enum mail_kind {
     MAIL_DUE,     /* something became due on disk */
     MAIL_CHANGED, /* the endpoint's configuration changed */
     MAIL_SETTLED, /* struct flight: its outcome is durable, or refused */
+    MAIL_INQUIRY, /* struct inquiry */
 };
 struct mail {
     struct inbox_item item;

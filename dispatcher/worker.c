@@ -6,6 +6,7 @@
 #include "dispatcher/worker.h"
 
 #include "base/log.h"
+#include "dispatcher/inquiry.h"
 #include "dispatcher/lanes.h"
 
 #include <assert.h>
@@ -76,6 +77,11 @@ void worker_post_changed(struct worker *w, uint32_t endpoint, uint64_t txn)
     post_note(w, MAIL_CHANGED, endpoint, WALL_NEVER, txn);
 }
 
+void worker_post_inquiry(struct worker *w, struct inquiry *q)
+{
+    inbox_put(w->inbox, inquiry_mail(q));
+}
+
 bool worker_holds(const struct worker *w, const struct id *message, uint32_t endpoint)
 {
     return held_has(w->held, endpoint, message);
@@ -119,12 +125,24 @@ static void handed(struct worker *w, struct lane *lane, struct handoff *h)
         counter_add(&stats->ready, 1);
 }
 
+static void asked(struct worker *w, struct inquiry *q)
+{
+    const uint32_t endpoint = inquiry_endpoint(q);
+    const struct lane *lane = map_get(w->lanes.table, span_of(&endpoint, sizeof endpoint));
+    const struct claim *c = held_find(w->held, endpoint, inquiry_message(q));
+    inquiry_answer(q, inquiry_look(lane, c, w->lanes.now));
+}
+
 /* False when out of memory: the item was not touched. */
 static bool receive(struct worker *w, struct inbox_item *item)
 {
     int kind = ((struct mail *)item)->kind;
     if (kind == MAIL_SETTLED) {
         settled(w, (struct flight *)item);
+        return true;
+    }
+    if (kind == MAIL_INQUIRY) {
+        asked(w, inquiry_of_mail(item));
         return true;
     }
     struct handoff *h = (struct handoff *)item;
@@ -301,9 +319,13 @@ static void drop_mail(struct inbox_item *list)
 {
     while (list) {
         struct inbox_item *next = list->next;
-        if (((struct mail *)list)->kind == MAIL_HANDOFF)
+        const int kind = ((struct mail *)list)->kind;
+        if (kind == MAIL_HANDOFF)
             message_unref(&((struct handoff *)list)->message);
-        free(list);
+        if (kind == MAIL_INQUIRY)
+            inquiry_answer(inquiry_of_mail(list), (struct live){.kind = LIVE_UNKNOWN});
+        else
+            free(list);
         list = next;
     }
 }

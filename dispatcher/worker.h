@@ -5,6 +5,7 @@
 
 #include "dispatcher/shared.h"
 
+struct inquiry;
 struct worker;
 
 /* `shared` outlives it. NULL when out of memory or descriptors. */
@@ -24,6 +25,8 @@ void worker_join(struct worker *w);
 void worker_post_handoff(struct worker *w, struct handoff *h);
 void worker_post_due(struct worker *w, uint32_t endpoint, struct wall due, uint64_t txn);
 void worker_post_changed(struct worker *w, uint32_t endpoint, uint64_t txn);
+/* Any thread, before worker_free. */
+void worker_post_inquiry(struct worker *w, struct inquiry *q);
 
 /* Any thread. */
 bool worker_holds(const struct worker *w, const struct id *message, uint32_t endpoint);
