@@ -23,6 +23,8 @@ struct room room_of(uint64_t size);
 uint64_t room_look(const struct room *r);
 /* Time to measure: after every so many commits, or when what was taken may have reached the limit. */
 bool room_due(const struct room *r);
+/* The measure may be old: the next commit is measured. */
+void room_doubt(struct room *r);
 void room_measured(struct room *r, uint64_t used);
 /* Above the limit for all ingest. */
 bool room_full(const struct room *r);

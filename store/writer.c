@@ -237,24 +237,23 @@ static unsigned entries_of(const struct batch *b, const struct store_op *op)
                                     : 2 + operational_entries(b);
 }
 
-static uint64_t bytes_of(const struct ingest_op *op)
+/* What an ingest brings; 0 for any other. */
+static uint64_t bytes_of(const struct store_op *op)
 {
+    const struct ingest_op *ingest = (const struct ingest_op *)op;
     uint64_t bytes = 0;
-    for (unsigned i = 0; i < op->count; i++)
-        bytes += op->items[i].message->payload.len + MESSAGE_BYTES;
+    for (unsigned i = 0; op->kind == STORE_INGEST && i < ingest->count; i++)
+        bytes += ingest->items[i].message->payload.len + MESSAGE_BYTES;
     return bytes;
 }
 
-/* Whether the map and the disk have room for it; counts it when they have. */
-static bool takes(struct writer *w, const struct store_op *op)
+/* Whether the map and the disk have room for so much more. */
+static bool has_room(struct writer *w, uint64_t bytes)
 {
-    if (op->kind != STORE_INGEST)
+    if (bytes == 0 || (!w->disk_full && room_fits(&w->room, bytes)))
         return true;
-    uint64_t bytes = bytes_of((const struct ingest_op *)op);
-    if (w->disk_full || !room_fits(&w->room, bytes))
-        return false;
-    w->room.taken += bytes;
-    return true;
+    room_doubt(&w->room);
+    return false;
 }
 
 static enum err apply_queue(struct writer *w, struct queue *refused)
@@ -265,7 +264,8 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
         struct store_op *op = w->queue.first;
         if (tasks_fan_out(b->tasks) && waits_for_fan_outs(b, op))
             break;
-        if (!takes(w, op)) {
+        uint64_t bytes = bytes_of(op);
+        if (!has_room(w, bytes)) {
             refuse(refused, queue_pop(&w->queue), ERR_FULL);
             continue;
         }
@@ -277,6 +277,7 @@ static enum err apply_queue(struct writer *w, struct queue *refused)
             continue;
         }
         queue_push(&w->applied, queue_pop(&w->queue));
+        w->room.taken += bytes;
         enum err e = apply_one(b, op);
         if (e)
             return e;

@@ -55,6 +55,9 @@ static void far_from_the_limit_commits_are_counted(void **state)
     for (; !room_due(&r); r.commits++)
         commits++;
     assert_in_range(commits, 10, 1000);
+    room_measured(&r, 0);
+    room_doubt(&r); /* of what was measured before a deletion */
+    assert_true(room_due(&r));
 }
 
 static void no_single_commit_takes_what_belongs_to_the_outcomes(void **state)
