@@ -145,24 +145,23 @@ static void read_disabled(struct write *w, bool patch)
     e->disabled_reason = disabled ? SPAN("manual") : span_text(NULL);
 }
 
-/* An SDK's PUT, which does not know it, must not end an order that somebody relies on. */
 static void read_ordering(struct body *b, enum ordering *out)
 {
     unsigned ordering = *out;
-    field_choice(b, "ordering", false, ordering_name, "must be none, key or fifo", &ordering);
+    field_choice(b, "ordering", ordering_name, "must be none, key or fifo", &ordering);
     *out = (enum ordering)ordering;
 }
 
-static void read_cloud_events(struct body *b, bool patch, enum cloud_events *out)
+static void read_cloud_events(struct body *b, enum cloud_events *out)
 {
     unsigned mode = *out;
-    field_choice(b, "cloudEvents", !patch, cloud_events_name, "must be none, structured or binary",
-                 &mode);
+    field_choice(b, "cloudEvents", cloud_events_name, "must be none, structured or binary", &mode);
     *out = (enum cloud_events)mode;
 }
 
 /* Merges the body into w->endpoint, which holds the present state (zero for a new one). Keys and
- * headers outlive a PUT without them: they have routes of their own. So does the ordering. */
+ * headers outlive a PUT without them: they have routes of their own. So does each field that is
+ * ours alone: an SDK's PUT, which cannot name it, must not end what somebody relies on. */
 static bool read_fields(struct request *req, struct write *w, struct span path)
 {
     static const char *const unbuilt[] = {"transformation", NULL};
@@ -192,7 +191,7 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     read_secret(req, w, patch);
     field_rate(b, !patch, &e->throttle_rate);
     read_ordering(b, &e->ordering);
-    read_cloud_events(b, patch, &e->cloud_events);
+    read_cloud_events(b, &e->cloud_events);
     retry_policy_read_endpoint(b, dispatcher_endpoint_max(context_of(req)->dispatcher), e);
     body_unsupported(b, unbuilt);
     if (lookup_is_operational(req))

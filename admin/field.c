@@ -32,13 +32,13 @@ void field_metadata(struct body *b, bool replace, struct span *out)
         *out = span_text(NULL);
 }
 
-void field_choice(struct body *b, const char *name, bool replace, const char *(*choice)(unsigned i),
+void field_choice(struct body *b, const char *name, const char *(*choice)(unsigned i),
                   const char *wrong, unsigned *out)
 {
     static const struct text_rule rule = {.min = 1, .max = 64};
     struct span text = {0};
     enum field state = body_text(b, name, &rule, &text);
-    if (state == FIELD_NULL || (state == FIELD_ABSENT && replace))
+    if (state == FIELD_NULL)
         *out = 0;
     if (state != FIELD_VALUE)
         return;

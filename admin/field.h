@@ -22,9 +22,9 @@ void field_rate(struct body *b, bool replace, int64_t *out);
  * (POST, PUT). */
 void field_metadata(struct body *b, bool replace, struct span *out);
 
-/* Reads a text that `choice` names (NULL past the last) into *out, as its place there. Null, and
- * with `replace` (POST, PUT) an absent one, is the first. `wrong` says what it must be. */
-void field_choice(struct body *b, const char *name, bool replace, const char *(*choice)(unsigned i),
+/* Reads a text that `choice` names (NULL past the last) into *out, as its place there. Null is the
+ * first; absent leaves it alone. `wrong` says what it must be. */
+void field_choice(struct body *b, const char *name, const char *(*choice)(unsigned i),
                   const char *wrong, unsigned *out);
 
 /* Reads `uid` into *out. With `replace` (POST, PUT) an absent one and null clear it, unless the

@@ -510,7 +510,8 @@ def test_the_option_has_three_values_and_three_states(service, app):
     service.stop()
     service.start()
     assert service.get(path).json()["cloudEvents"] == "structured"
-    assert change("PUT", **url) == "none"
+    assert change("PUT", **url, description="by an SDK, which does not know it") == "structured"
+    assert change("PUT", **url, cloudEvents=None) == "none"
 
 
 @pytest.mark.parametrize("value", ["Binary", "", "batch", 1, True, {}, ["binary"]])
