@@ -1,7 +1,7 @@
-/* Explains a delivery. The dispatcher is asked first and the snapshot taken afterwards, so that what is
- * stored is never older than what is under way; while the dispatcher answers the request holds neither a
- * thread nor a snapshot. A dispatcher that does not answer in time is left out: what is stored is told
- * all the same. */
+/* Explains a delivery. The dispatcher is asked first and the snapshot taken afterwards, so that
+ * what is stored is never older than what is under way; while the dispatcher answers the request
+ * holds neither a thread nor a snapshot. A dispatcher that does not answer in time is left out:
+ * what is stored is told all the same. */
 #include "admin/context.h"
 #include "admin/explanation.h"
 #include "admin/handlers.h"
@@ -23,8 +23,8 @@ struct facts {
     struct attempt *attempts[ATTEMPTS_SHOWN];
 };
 
-/* An endpoint that got the message among very many may have its attempts beyond what a list looks at:
- * the last one is known without it. */
+/* An endpoint that got the message among very many may have its attempts beyond what a list looks
+ * at: the last one is known without it. */
 static enum err find_attempts(struct lookup *l, struct facts *f)
 {
     const struct page page = {.limit = ATTEMPTS_SHOWN};

@@ -1,7 +1,7 @@
 /* The judgement: which rule, which reason to wait, and the words for both.
  *
- * Invariant: of several reasons the one is named that must end first for anything to happen. What is
- * on disk goes before what the dispatcher said: the snapshot is the younger of the two. */
+ * Invariant: of several reasons the one is named that must end first for anything to happen. What
+ * is on disk goes before what the dispatcher said: the snapshot is the younger of the two. */
 #include "admin/explanation.h"
 
 #include "admin/status.h"
@@ -50,9 +50,13 @@ static bool unfinished(const struct delivery *d)
     return d->state == DELIVERY_SCHEDULED || d->state == DELIVERY_RETRYING;
 }
 
-static bool under_way(const struct live *live)
+/* An attempt is made of what is due. When the next one lies in the future, the outcome of the one
+ * that the dispatcher saw is stored already. */
+static bool under_way(const struct explanation *x)
 {
-    return live->kind == LIVE_FLYING || live->kind == LIVE_ENDING;
+    const struct wall due = status_next_attempt(x->delivery);
+    const bool seen = x->live.kind == LIVE_FLYING || x->live.kind == LIVE_ENDING;
+    return seen && due.us && due.us <= x->now.us;
 }
 
 /* Due, and still there. */
@@ -96,7 +100,7 @@ struct explanation_next explanation_next(const struct explanation *x)
     const bool manual = d->manual_due.us && status_next_attempt(d).us == d->manual_due.us;
     if (!waits && !d->manual_due.us)
         return next;
-    if (under_way(&x->live))
+    if (under_way(x))
         next.wait = WAIT_OUTCOME;
     else if (x->endpoint->disabled)
         next.wait = WAIT_DISABLED;

@@ -2,9 +2,9 @@
  * dispatcher know. Pure: the facts are gathered by the caller (admin/explain.c), the borrowed ones
  * live during the call.
  *
- * What an endpoint asks for is known as it is now, not as it was when the message came: where the two
- * may differ, the answer says so. A new reason to wait is a row of `waits` in explanation.c, a case of
- * explanation_next and a clause. */
+ * What an endpoint asks for is known as it is now, not as it was when the message came: where the
+ * two may differ, the answer says so. A new reason to wait is a value of enum explanation_wait with
+ * its name, its place in explanation_next and its clause. */
 #ifndef ADMIN_EXPLANATION_H
 #define ADMIN_EXPLANATION_H
 
@@ -26,14 +26,14 @@ struct explanation {
     bool more_attempts; /* older ones are left out */
 };
 
-/* Why the endpoint gets the message, or why not. */
+/* Why the endpoint gets the message, or, from RULE_NOT_ADDRESSED on, why not. */
 enum explanation_rule {
     RULE_EVERY,         /* it asks for every message */
     RULE_TYPE,          /* for messages of this event type */
     RULE_CHANNEL,       /* for a channel of the message, with its event type or any */
     RULE_ADDRESSED,     /* the message is for this endpoint alone */
     RULE_BEFORE,        /* it got the message, and would not take it now */
-    RULE_NOT_ADDRESSED, /* the message is for another endpoint alone; from here on: it did not get it */
+    RULE_NOT_ADDRESSED, /* the message is for another endpoint alone */
     RULE_CREATED_AFTER, /* the endpoint came after the message */
     RULE_DISABLED,
     RULE_NOT_TYPE,
@@ -66,8 +66,8 @@ struct explanation_next {
 };
 struct explanation_next explanation_next(const struct explanation *x);
 
-/* The names in the API; NULL past the last. WAIT_NOTHING has none, so that the first is the one after
- * it. */
+/* The names in the API; NULL past the last. WAIT_NOTHING has none: the first is that of the one
+ * after it. */
 const char *explanation_wait_name(unsigned i);
 /* Those of the rules that match, then those of the others. */
 const char *explanation_rule_name(unsigned i);

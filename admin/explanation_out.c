@@ -1,8 +1,8 @@
-/* The answer in the order in which things happened. Sentences are made of clauses: a capital in front,
- * a full stop behind; the summary puts a lead before one.
+/* The answer in the order in which things happened. Sentences are made of clauses: a capital in
+ * front, a full stop behind; the summary puts a lead before one.
  *
- * Invariant: of an attempt only its class, its status and its times are told, never an address or what
- * a library said: whoever may name a URL must not learn from us what is behind it. */
+ * Invariant: of an attempt only its class, its status and its times are told, never an address or
+ * what a library said: whoever may name a URL must not learn from us what is behind it. */
 #include "admin/explanation.h"
 
 #include <ctype.h>
@@ -221,7 +221,7 @@ static bool remedy_helps(const struct explanation *x, const struct explanation_n
     case REMEDY_REPLAY:
         return usable && x->delivery && x->delivery->state == DELIVERY_DEAD;
     default:
-        return usable && next->wait != WAIT_OUTCOME && !next->manual;
+        return usable && !x->endpoint->paused && next->wait != WAIT_OUTCOME && !next->manual;
     }
 }
 

@@ -1,8 +1,8 @@
-/* What keeps one delivery from being sent, asked of the thread that owns its lane. A look and nothing
- * else: no lane is made, woken or moved by it.
+/* What keeps one delivery from being sent, asked of the thread that owns its lane. A look and
+ * nothing else: no lane is made, woken or moved by it.
  *
- * An inquiry has two owners, the asker and the thread that is asked; the last one to let go frees it.
- * After inquiry_end `answered` is not called any more. */
+ * An inquiry has two owners, the asker and the thread that is asked; the last one to let go frees
+ * it. After inquiry_end `answered` is not called any more. */
 #ifndef DISPATCHER_INQUIRY_H
 #define DISPATCHER_INQUIRY_H
 
@@ -27,8 +27,8 @@ struct live {
 
 struct inquiry;
 
-/* About this delivery. `answered` is called by the thread that was asked, must not block, and may be
- * called before dispatcher_inquire returns. NULL when out of memory. */
+/* About this delivery. `answered` is called by the thread that was asked, must not block, and may
+ * be called before dispatcher_inquire returns. NULL when out of memory. */
 struct inquiry *inquiry_new(const struct id *message, uint32_t endpoint,
                             void (*answered)(void *context), void *context) MUST_CHECK;
 /* Once an inquiry, any thread. After dispatcher_stop nobody answers. */

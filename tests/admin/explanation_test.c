@@ -147,6 +147,9 @@ static void each_reason_to_wait_is_told_before_those_that_end_later(void **state
     s.endpoint.disabled = true;
     expect_next(&s, WAIT_DISABLED, none);
     s.x.live = (struct live){LIVE_FLYING, none};
+    expect_next(&s, WAIT_DISABLED, none); /* what flew has landed: the next is not due */
+    s.delivery.held = false;
+    s.delivery.due = BEFORE;
     expect_next(&s, WAIT_OUTCOME, none);
     s.x.live.kind = LIVE_ENDING;
     expect_next(&s, WAIT_OUTCOME, none);
