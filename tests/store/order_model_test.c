@@ -214,11 +214,13 @@ static void change(void)
         sent[i].lined = sent[i].lined && ordered(&sent[i]);
     struct endpoint_op put = {.endpoint = &e};
     unsigned wanted = r.done + 1;
+    bool attempted = n > 0 && below(2); /* and ends before the lines were rearranged */
     struct outcome_op outcome;
-    rig_submit(&r, &put.op, STORE_ENDPOINT_PUT);
-    if (n > 0 && below(2)) { /* an attempt that ends before the lines were rearranged */
+    if (attempted) /* the endpoint is the writer's once it is submitted */
         outcome =
             rig_outcome(&r, &rows[below(n)].message, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
+    rig_submit(&r, &put.op, STORE_ENDPOINT_PUT);
+    if (attempted) {
         rig_submit(&r, &outcome.op, STORE_OUTCOME);
         wanted++;
     }
