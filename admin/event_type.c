@@ -159,6 +159,7 @@ static bool create_step(struct request *req, struct write *w)
     else if (!w->event_type.archived)
         w->event_type.version =
             0; /* the writer answers the conflict, or repeats the first answer */
+    w->event_type.retry = (struct retry_policy){.kind = RETRY_NONE}; /* not an archived one's */
     return read_fields(req, w) && submit_put(w, 201);
 }
 

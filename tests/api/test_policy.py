@@ -130,6 +130,14 @@ def test_what_is_out_of_its_bounds_is_refused(service, app, name, value):
     assert reply.json()["detail"][0]["loc"] == ["body", name]
 
 
+def test_an_event_type_made_again_has_no_policy_of_the_archived_one(service):
+    kept = service.post("/event-type", {"name": "e", "description": "", "retryPolicy": {"schedule": []}})
+    assert kept.json()["retryPolicy"] is not None
+    assert service.call("DELETE", "/event-type/e").status == 204
+    made = service.post("/event-type", {"name": "e", "description": ""})
+    assert (made.status, made.json()["retryPolicy"]) == (201, None)
+
+
 def test_an_event_type_keeps_its_policy_through_a_put_an_export_and_an_import(service):
     name_type(service, "e", EXPONENTIAL)
     kept = service.get("/event-type/e").json()["retryPolicy"]
