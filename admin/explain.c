@@ -32,10 +32,12 @@ static enum err find_attempts(struct lookup *l, struct facts *f)
     struct page_result result = {0};
     enum err e = store_attempts_of_message(l->read, &l->message->id, &page, &filter, false,
                                            f->attempts, &result);
-    f->about.attempt_count = result.count;
-    f->about.more_attempts = result.more;
-    if (e || result.count || !f->about.delivery || id_is_zero(&f->delivery.last_attempt))
+    f->about.attempt_count = e ? 0 : result.count;
+    if (e || !f->about.delivery || id_is_zero(&f->delivery.last_attempt))
         return e;
+    f->about.more_attempts = result.more;
+    if (result.count)
+        return ERR_OK;
     e = store_attempt_get(l->read, &l->message->id, &f->delivery.last_attempt, false,
                           &f->attempts[0]);
     f->about.attempt_count = e ? 0 : 1;

@@ -322,3 +322,16 @@ def test_what_is_not_there_is_404(service, app, receiver):
     assert service.get(f"/app/{app}/msg/{missing}/endpoint/{endpoint}/explain").status == 404
     assert service.get(f"/app/{app}/msg/{msg}/endpoint/none/explain").status == 404
     assert service.post(f"/app/{app}/msg/{msg}/endpoint/{endpoint}/explain").status == 405
+
+
+def test_of_many_attempts_the_newest_are_told(start, receiver):
+    service = start(retry_schedule=",".join(["1ms"] * 60))
+    app = service.new_app()
+    endpoint = service.subscribe(app, receiver)
+    receiver.always(500)
+    msg = service.send(app)
+    service.until(app, msg, endpoint, "dead")
+    answer = until(service, app, msg, endpoint, None)
+    assert told(answer)[:4] == ["accepted", "matched", "queued", "earlier_attempts"]
+    attempts = [step["detail"] for step in answer["steps"] if step["what"] == "attempt"]
+    assert attempts == [f"Attempt {n} got status 500." for n in range(12, 62)]
