@@ -154,15 +154,15 @@ static void step_attempts(struct json_writer *w, const struct explanation *x)
 
 static void step_end(struct json_writer *w, const struct delivery *d)
 {
-    static const enum step steps[] = {[DELIVERY_DELIVERED] = STEP_DELIVERED,
-                                      [DELIVERY_DEAD] = STEP_DEAD,
-                                      [DELIVERY_CANCELED] = STEP_CANCELED};
+    static const enum step ends[] = {[DELIVERY_DELIVERED] = STEP_DELIVERED,
+                                     [DELIVERY_DEAD] = STEP_DEAD,
+                                     [DELIVERY_CANCELED] = STEP_CANCELED};
     if (d->state < DELIVERY_DELIVERED || d->state > DELIVERY_CANCELED)
         return;
     struct buf clause;
     buf_init(&clause, SENTENCE_MAX);
     explanation_end_clause(&clause, d);
-    step_open(w, steps[d->state], d->finished);
+    step_open(w, ends[d->state], d->finished);
     if (d->reason != REASON_NONE)
         jw_member_string(w, "reason", span_text(delivery_reason_name(d->reason)));
     sentence(w, "detail", "", &clause);

@@ -102,7 +102,8 @@ void inquiry_answer(struct inquiry *q, struct live live)
 
 static struct live live_until(enum live_kind kind, struct wall until)
 {
-    return (struct live){kind, until.us == WALL_NEVER.us ? (struct wall){0} : until};
+    const bool known = until.us != WALL_NEVER.us;
+    return (struct live){.kind = kind, .until.us = known ? until.us : 0};
 }
 
 struct live inquiry_look(const struct lane *lane, const struct claim *c, struct wall now)
