@@ -4,7 +4,9 @@
  *
  * Invariants: no socket is made for an address that the guard refuses, and no connection is reused
  * to one; both are judged at every attempt. A transfer is idle, or in its multi, or ended and about
- * to be idle; it is in the draining list from its final headers to its end. */
+ * to be idle; in its multi it is in the flying list until its final headers, then in the draining
+ * one. libcurl ends what takes too long, but where its memory ran short it was seen to forget the
+ * timer: so what is overdue is ended by our own clock. */
 #include "dispatcher/transfer.h"
 
 #include "base/log.h"
@@ -17,6 +19,8 @@
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 #define DRAIN_US US_PER_S
+#define OVERDUE_US (US_PER_S / 2) /* behind libcurl's own timeout … */
+#define LOOK_US (US_PER_S / 2)    /* … and how often we look */
 #define IDLE_MAX 256
 
 struct transfer {
@@ -38,9 +42,9 @@ struct transfer {
     int64_t retry_after_us;
     CURLcode code; /* once ended */
 
-    struct mono drain_until;    /* of a draining one */
-    TAILQ_ENTRY(transfer) link; /* among the draining or the idle */
-    bool draining;
+    enum { TRANSFER_IDLE, TRANSFER_FLYING, TRANSFER_DRAINING } state;
+    TAILQ_ENTRY(transfer) link; /* among those of its state */
+    struct mono until;          /* of a flying one: overdue then; of a draining one: cut */
 };
 
 struct transfers {
@@ -48,7 +52,8 @@ struct transfers {
     struct poll *poll;
     void (*ended)(void *owner, struct transfer *t);
     TAILQ_HEAD(transfer_list, transfer) draining; /* in the order of their deadlines */
-    struct transfer_list idle;
+    struct transfer_list flying, idle;
+    struct mono looked; /* for what is overdue */
     unsigned idle_count, lookups;
 };
 
@@ -119,8 +124,9 @@ static int on_connected(void *context, char *remote, char *local, int remote_por
 static void begin_drain(struct transfer *t)
 {
     t->final = true;
-    t->draining = true;
-    t->drain_until = mono_add(clock_mono(), DRAIN_US);
+    TAILQ_REMOVE(&t->all->flying, t, link);
+    t->state = TRANSFER_DRAINING;
+    t->until = mono_add(clock_mono(), DRAIN_US);
     TAILQ_INSERT_TAIL(&t->all->draining, t, link);
 }
 
@@ -236,9 +242,9 @@ static void idle_give(struct transfer *t)
 {
     struct transfers *ts = t->all;
     lookup_over(t);
-    if (t->draining)
-        TAILQ_REMOVE(&ts->draining, t, link);
-    t->draining = false;
+    if (t->state != TRANSFER_IDLE)
+        TAILQ_REMOVE(t->state == TRANSFER_FLYING ? &ts->flying : &ts->draining, t, link);
+    t->state = TRANSFER_IDLE;
     if (t->stray)
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
     t->stray = false;
@@ -288,6 +294,9 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     t->looking_up = !destination->resolved;
     if (t->looking_up)
         ts->lookups++;
+    t->state = TRANSFER_FLYING;
+    t->until = mono_add(clock_mono(), timeout_ms(t) * US_PER_MS + OVERDUE_US);
+    TAILQ_INSERT_TAIL(&ts->flying, t, link);
 
     if (request_build(&t->request, destination, message, now) && handle_set(t) &&
         poll_add(ts->poll, t->shard, t->easy))
@@ -330,6 +339,7 @@ struct transfers *transfers_new(const struct transfer_settings *settings, int wa
     ts->settings = *settings;
     ts->ended = ended;
     TAILQ_INIT(&ts->draining);
+    TAILQ_INIT(&ts->flying);
     TAILQ_INIT(&ts->idle);
     ts->poll = poll_new(on_ended, ts, wake_fd, connections);
     if (!ts->poll)
@@ -343,7 +353,7 @@ void transfers_free(struct transfers **ts)
     if (!self)
         return;
     *ts = NULL;
-    assert(TAILQ_EMPTY(&self->draining));
+    assert(TAILQ_EMPTY(&self->draining) && TAILQ_EMPTY(&self->flying));
     for (struct transfer *t; (t = TAILQ_FIRST(&self->idle));) {
         TAILQ_REMOVE(&self->idle, t, link);
         transfer_free(t);
@@ -355,9 +365,24 @@ void transfers_free(struct transfers **ts)
 /* Ends those whose time to drain is over. */
 static void cut_drained(struct transfers *ts, struct mono now)
 {
-    for (struct transfer *t; (t = TAILQ_FIRST(&ts->draining)) && t->drain_until.us <= now.us;) {
+    for (struct transfer *t; (t = TAILQ_FIRST(&ts->draining)) && t->until.us <= now.us;) {
         poll_remove(ts->poll, t->shard, t->easy);
         finish(t, CURLE_OK); /* its status decides */
+    }
+}
+
+/* Timeouts differ, so all are looked at. */
+static void cut_overdue(struct transfers *ts, struct mono now)
+{
+    if (now.us - ts->looked.us < LOOK_US)
+        return;
+    ts->looked = now;
+    for (struct transfer *t = TAILQ_FIRST(&ts->flying), *next; t; t = next) {
+        next = TAILQ_NEXT(t, link);
+        if (t->until.us > now.us)
+            continue;
+        poll_remove(ts->poll, t->shard, t->easy);
+        finish(t, CURLE_OPERATION_TIMEDOUT);
     }
 }
 
@@ -369,12 +394,16 @@ void transfers_cut(struct transfers *ts)
 void transfers_run(struct transfers *ts, struct mono deadline)
 {
     const struct transfer *t = TAILQ_FIRST(&ts->draining);
-    if (t && t->drain_until.us < deadline.us)
-        deadline = t->drain_until;
+    if (t && t->until.us < deadline.us)
+        deadline = t->until;
+    struct mono look = mono_add(ts->looked, LOOK_US);
+    if (!TAILQ_EMPTY(&ts->flying) && look.us < deadline.us)
+        deadline = look;
     poll_run(ts->poll, deadline);
 
-    if (!TAILQ_EMPTY(&ts->draining))
-        cut_drained(ts, clock_mono());
+    struct mono now = clock_mono();
+    cut_drained(ts, now);
+    cut_overdue(ts, now);
 }
 
 unsigned transfers_lookups(const struct transfers *ts)

@@ -2,7 +2,10 @@
  * more memory than the bounds, and never a wrong verdict. */
 #include "delivery_fixture.h"
 
+#include <curl/curl.h>
+#include <dlfcn.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 /* Longer than any step of these tests should take, shorter than the request's timeout. */
 #define SOON_US (10 * US_PER_S)
@@ -19,6 +22,34 @@ static void dripping_headers_end_with_the_request_timeout(void **state)
     struct fixture *f = *state;
     f->settings.request_timeout_us = 200 * US_PER_MS;
     assert_outcome(deliver(f, "/drip-headers"), ATTEMPT_TIMEOUT, OUTCOME_RETRY);
+}
+
+/* Stands in front of libcurl's: one that is told of no timeout keeps none. Every option's argument
+ * fits a pointer. */
+static atomic_bool timeouts_are_forgotten;
+
+#undef curl_easy_setopt
+CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
+{
+    static CURLcode (*_Atomic real)(CURL *, CURLoption, ...);
+    if (!real)
+        real = (CURLcode(*)(CURL *, CURLoption, ...))dlsym(RTLD_NEXT, "curl_easy_setopt");
+    va_list arguments;
+    va_start(arguments, option);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return real(easy, option,
+                option == CURLOPT_TIMEOUT_MS && timeouts_are_forgotten ? NULL : argument);
+}
+
+static void what_libcurl_forgets_is_ended_by_our_own_clock(void **state)
+{
+    struct fixture *f = *state;
+    f->settings.request_timeout_us = 200 * US_PER_MS;
+    timeouts_are_forgotten = true;
+    const struct fake_outcome *o = deliver(f, "/drip-headers");
+    timeouts_are_forgotten = false;
+    assert_outcome(o, ATTEMPT_TIMEOUT, OUTCOME_RETRY);
 }
 
 static void endless_informational_answers_are_a_protocol_error(void **state)
@@ -212,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(dripping_headers_end_with_the_request_timeout),
+        TEST(what_libcurl_forgets_is_ended_by_our_own_clock),
         TEST(endless_informational_answers_are_a_protocol_error),
         TEST(a_switch_of_protocols_that_nobody_asked_for_is_no_answer),
         TEST(endless_trailers_do_not_change_the_verdict),
