@@ -43,13 +43,14 @@
 #define SIGNING_KEYS_MAX 11 /* the newest and at most 10 old ones that still sign */
 #define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
-#define PAGE_MAX 250 /* limit of a list */
-#define RATE_MAX 65535 /* of anything by the second: SDKs keep rates in 16 bits */
+#define PAGE_MAX 250            /* limit of a list */
+#define RATE_MAX 65535          /* of anything by the second: SDKs keep rates in 16 bits */
 #define AGGREGATE_APPS_MAX 1000 /* applications named in a request for their usage */
 #define TASK_RESULTS_MAX 65536 /* rows of a task's result, each under 400 bytes: within REPLY_MAX */
 #define IMPORT_TYPES_MAX 1000  /* event types of an import: one commit */
 #define IMPORT_BODY_MAX (4 * 1024 * 1024)
-#define SCHEMA_WORK_MAX ((size_t)64 * 1024 * 1024) /* bytes that the schemas of a request may cost */
+/* Bytes that the schemas of a request may cost. */
+#define SCHEMA_WORK_MAX ((size_t)64 * 1024 * 1024)
 
 /* CloudEvents and traces. */
 #define IDEMPOTENCY_KEPT_S (12 * 3600) /* explicit keys, and the identity of a CloudEvent */

@@ -4,8 +4,8 @@
  *                   HANDLING -> WAITING -> HANDLING (after the commit) -> …
  *   HEAD, BODY -> ANSWERED: refused by the guard, the router, the token or a bound
  *
- * A request belongs to one HTTP thread. While it waits for its operation, the store has that; `item`
- * brings the request back through the thread's inbox. */
+ * A request belongs to one HTTP thread. While it waits for its operation, the store has that;
+ * `item` brings the request back through the thread's inbox. */
 #ifndef HTTP_REQUEST_STATE_H
 #define HTTP_REQUEST_STATE_H
 

@@ -193,8 +193,9 @@ struct app_op {
 };
 struct endpoint_op {
     struct store_op op; /* ERR_NOT_FOUND when the application is gone; the operational one of
-                           endpoint->org is made in the same commit when there is none. Setting `disabled` moves its
-                           unfinished deliveries to the dead letters, in steps */
+                           endpoint->org is made in the same commit when there is none. Setting
+                           `disabled` moves its unfinished deliveries to the dead letters, in
+                           steps */
     struct endpoint *endpoint;
     uint32_t number; /* of STORE_ENDPOINT_DELETE */
     /* Of a replacement: NULL, or the id (id_fresh) of the durable task that replays what died since
