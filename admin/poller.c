@@ -178,13 +178,6 @@ static void woken(struct store_watch *watch)
     request_wake(p->request);
 }
 
-static void look_again(struct request *req, struct store_op *op)
-{
-    struct poll *p = (struct poll *)op;
-    store_watch_disarm(request_store(req), &p->watch);
-    look(req, p);
-}
-
 static enum err take_place(struct request *req, struct poll *p, uint32_t app_number)
 {
     if (p->waits)
@@ -201,6 +194,16 @@ static void leave_place(struct request *req, struct poll *p)
     if (p->waits)
         store_watch_leave(request_store(req), &p->watch);
     p->waits = false;
+}
+
+static void look_again(struct request *req, struct store_op *op)
+{
+    struct poll *p = (struct poll *)op;
+    store_watch_disarm(request_store(req), &p->watch);
+    if (request_pass_token(req))
+        look(req, p);
+    else
+        leave_place(req, p);
 }
 
 /* False: the time is over. */

@@ -12,7 +12,6 @@
 #include "http/cors.h"
 #include "http/guard.h"
 #include "http/reply.h"
-#include "http/token.h"
 
 #include <assert.h>
 #include <sys/socket.h>
@@ -341,39 +340,6 @@ static bool pass_bound(struct request *req, const struct guard_frame *frame)
     return false;
 }
 
-static bool pass_token(struct request *req)
-{
-    if (req->route->access == ACCESS_PUBLIC)
-        return true;
-    struct span header, token, app = {0};
-    enum err e = ERR_INVALID;
-    if (request_header(req, "authorization", &header) && token_of_header(header, &token))
-        e = token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
-                            clock_wall(), &req->principal);
-    if (e && answer_status(e) == 503) { /* one that cannot be looked up now is not a bad one */
-        request_fail_err(req, e, NULL);
-        return false;
-    }
-    if (e) {
-        request_reply_header(req, "WWW-Authenticate", "Bearer");
-        request_fail(req, 401, "Invalid token");
-        return false;
-    }
-    for (unsigned i = 0; i < req->param_count; i++)
-        if (span_is(router_param_name(req->route, i), "app"))
-            app = req->params[i];
-    switch (token_allows(req->route->access, &req->principal, app)) {
-    case ERR_OK:
-        return true;
-    case ERR_NOT_FOUND:
-        request_fail_err(req, ERR_NOT_FOUND, NULL);
-        return false;
-    default:
-        request_fail(req, 403, "The token may not do this");
-        return false;
-    }
-}
-
 static bool read_idempotency_key(struct request *req)
 {
     struct span key;
@@ -401,7 +367,7 @@ static enum MHD_Result accept_head(struct intake *in, struct request *req, const
     req->method = METHOD_POST;
     cors_allow(req);
     if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
-        pass_bound(req, &frame) && pass_token(req) && read_idempotency_key(req)) {
+        pass_bound(req, &frame) && request_pass_token(req) && read_idempotency_key(req)) {
         /* 0.9.75 reads over bare line feeds between chunks, too, and those cannot be seen from
          * here: so nothing behind such a body is taken for a request. */
         req->close = frame.chunked;

@@ -8,6 +8,8 @@
 
 #include "base/hash.h"
 #include "http/answer.h"
+#include "http/router.h"
+#include "http/token.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -312,6 +314,39 @@ void request_continue(struct request *req)
     req->phase = REQUEST_HANDLING;
     req->then(req, op);
     assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_WAITING);
+}
+
+bool request_pass_token(struct request *req)
+{
+    if (req->route->access == ACCESS_PUBLIC)
+        return true;
+    struct span header, token, app = {0};
+    enum err e = ERR_INVALID;
+    if (request_header(req, "authorization", &header) && token_of_header(header, &token))
+        e = token_principal(req->site->store, span_text(req->site->settings.jwt_secret), token,
+                            clock_wall(), &req->principal);
+    if (e && answer_status(e) == 503) { /* one that cannot be looked up now is not a bad one */
+        request_fail_err(req, e, NULL);
+        return false;
+    }
+    if (e) {
+        request_reply_header(req, "WWW-Authenticate", "Bearer");
+        request_fail(req, 401, "Invalid token");
+        return false;
+    }
+    for (unsigned i = 0; i < req->param_count; i++)
+        if (span_is(router_param_name(req->route, i), "app"))
+            app = req->params[i];
+    switch (token_allows(req->route->access, &req->principal, app)) {
+    case ERR_OK:
+        return true;
+    case ERR_NOT_FOUND:
+        request_fail_err(req, ERR_NOT_FOUND, NULL);
+        return false;
+    default:
+        request_fail(req, 403, "The token may not do this");
+        return false;
+    }
 }
 
 bool request_wait(struct request *req, struct mono until, struct store_op *op,

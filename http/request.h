@@ -121,6 +121,9 @@ void request_submit(struct request *req, struct store_op *op,
  * there is no memory: reply now. */
 bool request_wait(struct request *req, struct mono until, struct store_op *op,
                   void (*then)(struct request *req, struct store_op *op)) MUST_CHECK;
+/* What every request passes before its handler, and one that waited does again, since its token may
+ * have ended meanwhile. False: it replied, 401 or what else is due. HTTP thread. */
+bool request_pass_token(struct request *req) MUST_CHECK;
 /* Any thread, between request_wait and the reply: the caller sees to it that it comes no later. In
  * the same wait only the first call has an effect. */
 void request_wake(struct request *req);

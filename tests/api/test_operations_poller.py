@@ -324,6 +324,24 @@ def test_names_and_moments_have_rules(service, app):
         consume(service, app, iterator="msg_x")
 
 
+def test_a_poll_whose_token_ends_while_it_waits_shows_nothing_more(service, app):
+    portal = service.post(f"/auth/app-portal-access/{app}", {}).json()["token"]
+    key = service.post("/key", {"scope": "read", "name": "r"}).json()
+    end = {
+        portal: lambda: service.post(f"/auth/app/{app}/expire-all", {}),
+        key["token"]: lambda: service.call("DELETE", f"/key/{key['id']}"),
+    }
+    for token, ended in end.items():
+        last = service.send(app)
+        path = f"/app/{app}/poller/all?wait=30&iterator={last}"
+        waits = ThreadPoolExecutor(1).submit(lambda: service.get(path, token=token))
+        eventually(lambda: waiting(service) == 1)
+        assert ended().status == 204
+        service.send(app, b'{"not":"for them"}')
+        assert waits.result(DEADLINE).status == 401
+        assert waiting(service) == 0
+
+
 def test_who_only_reads_polls_but_does_not_consume(service, app):
     made = service.post("/key", {"scope": "read", "name": "r"}).json()["token"]
     assert service.get(f"/app/{app}/poller/all", token=made).status == 200
