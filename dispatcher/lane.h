@@ -29,7 +29,8 @@
  *   something became due       next_due falls to it, unless the last page saw it
  *   outcome durable            released; next_due falls to the retry and to `again`
  *   released without outcome   next_due falls to the claim's own due time and to `again`
- *   endpoint changed           the lane wakes; what is ready stays: destination and rates are new
+ *   endpoint changed           the ready list is released without outcome (of what the change has
+ *                              ended a page shows nothing); the lane wakes
  *   disabled, or paused        the ready list is released without outcome; the lane sleeps until
  *                              the endpoint changes or something becomes due
  *   breaker opened             the ready list is released without outcome; while it is open

@@ -83,9 +83,15 @@ struct lane *lanes_get(struct lanes *l, uint32_t number)
     return lane ? lane : lane_add(l, number, (struct wall){0}, 0);
 }
 
+/* What is ready goes back to the disk: before this lane gets its look, for which it may wait long
+ * when all slots are taken, the endpoint may be enabled again, and what its disabling has ended
+ * must not be sent. */
 void lanes_changed(struct lanes *l, struct lane *lane)
 {
+    const unsigned ready = lane->ready;
     destination_forget(&l->destinations, &lane->destination);
+    lane_unready(lane, l->held, &l->shared->hot_bytes);
+    counter_sub(&l->shared->stats.ready, ready);
     lane_changed(lane);
 }
 
