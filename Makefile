@@ -171,6 +171,14 @@ unit: $(TESTS) ## the unit tests alone
 	@tests/unit.sh $(RESULTS)/unit $(TESTS) || true
 	@python3 tests/tally.py $(RESULTS)/unit
 
+.PHONY: simulate
+simulate: $(OUT)/tests/dispatcher/sim_test ## 10,000 worlds of the dispatcher on a virtual clock
+	@rm -rf $(RESULTS)/simulate
+	@mkdir -p $(RESULTS)/simulate
+	@$< --seeds 1 10000 >$(RESULTS)/simulate/sim.tap || \
+	    echo "not ok - simulation" >>$(RESULTS)/simulate/sim.tap
+	@python3 tests/tally.py $(RESULTS)/simulate
+
 .PHONY: crash
 crash: all $(VENV) ## kill -9 under load, with a ledger outside
 	@rm -rf $(RESULTS)/crash

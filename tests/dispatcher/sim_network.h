@@ -1,0 +1,274 @@
+/* The network of the simulator in place of dispatcher/transfer.c: answers by the nature of an
+ * endpoint, after a while of the virtual clock. What may be sent is checked here, where it is sent:
+ * against the model store and against what the dispatcher said before, never against a lane's own
+ * counters. */
+#ifndef TESTS_DISPATCHER_SIM_NETWORK_H
+#define TESTS_DISPATCHER_SIM_NETWORK_H
+
+/* The loop itself is under test, without its threads. */
+#include "dispatcher/dispatcher.c"
+#include "dispatcher/worker.c"
+#include "sim_store.h"
+
+#define SIM_PAYLOAD_MAX 4096
+
+struct transfers {
+    void (*ended)(void *owner, struct transfer *t);
+};
+
+struct transfer {
+    struct transfers *all;
+    struct flight *flight;
+    uint32_t endpoint;
+    struct id message;
+    uint64_t version; /* of the endpoint */
+    int64_t started_us, ends_us;
+    struct result result;
+};
+
+struct transfers *transfers_new(const struct transfer_settings *settings, int wake_fd,
+                                long connections, void (*ended)(void *owner, struct transfer *t))
+{
+    struct transfers *ts = calloc(1, sizeof *ts);
+    (void)settings, (void)wake_fd, (void)connections;
+    *ts = (struct transfers){.ended = ended};
+    return ts;
+}
+
+void transfers_free(struct transfers **ts)
+{
+    free(*ts);
+    *ts = NULL;
+}
+
+void transfers_cut(struct transfers *ts)
+{
+    (void)ts;
+}
+
+unsigned transfers_lookups(const struct transfers *ts)
+{
+    (void)ts;
+    return 0;
+}
+
+void transfer_result(const struct transfer *t, struct result *result, struct attempt *timing)
+{
+    *result = t->result;
+    timing->first_byte_us = (uint32_t)(t->ends_us - t->started_us);
+}
+
+static inline void sim_flight_drop(unsigned i)
+{
+    world->flights[i] = world->flights[--world->flight_count];
+}
+
+/* Aborted attempts are sent again. */
+void transfer_abort(struct transfer *t)
+{
+    for (unsigned i = 0; i < world->flight_count; i++)
+        if (world->flights[i] == t) {
+            sim_flight_drop(i);
+            break;
+        }
+    free(t);
+}
+
+/* The one that ends first, of a thread's (NULL: of all); flight_count: none. */
+static inline unsigned sim_flight_first(const struct transfers *ts)
+{
+    unsigned first = world->flight_count;
+    for (unsigned i = 0; i < world->flight_count; i++) {
+        if (ts && world->flights[i]->all != ts)
+            continue;
+        if (first == world->flight_count ||
+            world->flights[i]->ends_us < world->flights[first]->ends_us)
+            first = i;
+    }
+    return first;
+}
+
+void transfers_run(struct transfers *ts, struct mono deadline)
+{
+    (void)deadline;
+    for (;;) {
+        const unsigned i = sim_flight_first(ts);
+        if (i == world->flight_count || world->flights[i]->ends_us > world->now_us)
+            return;
+        struct transfer *t = world->flights[i];
+        sim_flight_drop(i);
+        if (t->result.outcome == ATTEMPT_SUCCESS)
+            sim_delivery(&t->message, t->endpoint)->answered = true;
+        ts->ended(t->flight, t);
+        free(t);
+    }
+}
+
+/* ---------------------------------------------------------------- what may be sent */
+
+static inline void sim_check_delivery(const struct transfer *t, const struct claim *c)
+{
+    const struct store *s = &world->store;
+    const struct sim_endpoint *e = &s->endpoints[t->endpoint];
+    const unsigned row = sim_row_find(t->endpoint, &t->message, c->trigger, c->due);
+    for (unsigned i = 0; i < world->flight_count; i++)
+        sim_must(world->flights[i]->endpoint != t->endpoint ||
+                     id_cmp(&world->flights[i]->message, &t->message) != 0,
+                 "a delivery has one attempt at a time");
+    for (unsigned i = 0; i < s->pending_count; i++) {
+        const struct attempt *a = &((struct outcome_op *)s->pending[i])->attempt;
+        sim_must(a->endpoint_number != t->endpoint || id_cmp(&a->message, &t->message) != 0,
+                 "no attempt begins before the outcome of the last one is durable");
+    }
+    sim_must(row < s->row_count || e->unheard, "only what is due is sent, and nothing that ended");
+    sim_must(c->due.us <= sim_wall().us, "nothing is sent before it is due");
+    sim_must(row == s->row_count || s->rows[row].row.tries == c->tries,
+             "an attempt knows how many were made before it");
+    if (!e->unheard) {
+        sim_must(t->version == e->version, "a change counts from the turn in which it is heard");
+        sim_must(!e->disabled && !e->paused && e->exists, "nothing goes where nothing is wanted");
+    }
+}
+
+static inline void sim_check_caps(const struct transfer *t, const struct lane *lane)
+{
+    const struct endpoint *endpoint = lane->destination->endpoint;
+    const unsigned option = (unsigned)world->settings.endpoint_max_in_flight;
+    const unsigned most = endpoint->max_in_flight && endpoint->max_in_flight < option
+                              ? endpoint->max_in_flight
+                              : option;
+    unsigned own = 1;
+    for (unsigned i = 0; i < world->flight_count; i++)
+        own += world->flights[i]->endpoint == t->endpoint;
+    sim_must(own <= most, "an endpoint has no more in flight than its maximum");
+    sim_must(world->flight_count + 1 <= world->settings.max_in_flight,
+             "all together have no more in flight than the option says");
+}
+
+/* By what it told the store, for the endpoint as it is. */
+static inline void sim_check_breaker(const struct transfer *t)
+{
+    const struct sim_endpoint *e = &world->store.endpoints[t->endpoint];
+    unsigned since = 0;
+    if (e->told_version != t->version || !e->told.opened_at.us)
+        return;
+    sim_must(sim_wall().us >= e->told.probe_at.us, "nothing goes while the breaker is open");
+    for (unsigned i = 0; i < world->flight_count; i++) {
+        const struct transfer *other = world->flights[i];
+        since += other->endpoint == t->endpoint && other->version == t->version &&
+                 SIM_STARTED_AT + other->started_us >= e->told.probe_at.us;
+    }
+    sim_must(since == 0, "there is one probe at a time");
+}
+
+/* In any T seconds at most rate * (T + slack) + 1. */
+static inline void sim_check_rate(struct sim_starts *starts, uint64_t version, int64_t rate,
+                                  const char *what)
+{
+    if (starts->version != version)
+        *starts = (struct sim_starts){.version = version};
+    const unsigned kept = starts->count < SIM_STARTS ? starts->count : SIM_STARTS;
+    for (unsigned back = 1; rate > 0 && back <= kept; back++) {
+        const int64_t us =
+            world->now_us - starts->at_us[(starts->count - back) % SIM_STARTS] + THROTTLE_SLACK_US;
+        sim_must((int64_t)back * US_PER_S <= rate * us + rate, what);
+    }
+    starts->at_us[starts->count++ % SIM_STARTS] = world->now_us;
+}
+
+static inline bool sim_waits_for_turn(const struct lanes *l, const struct lane *lane)
+{
+    return lane->turn.in && lane->ready > 0 && lane->token_at.us <= l->now.us &&
+           lane_has_room(lane, l->now);
+}
+
+/* A lane that could go waits for its turn alone: while it does, every other one of its thread gets
+ * what a round allows, once, and once more for where in the round it was when this one joined. */
+static inline void sim_check_turn(const struct transfer *t, const struct lanes *l,
+                                  const struct message *m)
+{
+    const uint64_t round =
+        map_count(l->table) * (TURN_ALLOWANCE + TURN_OVERHEAD + SIM_PAYLOAD_MAX) * 2;
+    size_t at = 0;
+    for (const struct lane *lane; (lane = map_each(l->table, &at));) {
+        struct sim_endpoint *e = &world->store.endpoints[lane->number];
+        if (lane->number == t->endpoint || !sim_waits_for_turn(l, lane))
+            e->passed = 0;
+        else
+            e->passed += m->payload.len + TURN_OVERHEAD;
+        sim_must(e->passed <= round, "nobody who may go is passed over for longer than a round");
+    }
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static inline struct result sim_status(uint16_t status, int64_t retry_after_us)
+{
+    return (struct result){status < 300 ? ATTEMPT_SUCCESS : ATTEMPT_STATUS, status, retry_after_us};
+}
+
+static inline struct result sim_failure(enum attempt_class outcome)
+{
+    return (struct result){outcome, 0, -1};
+}
+
+static inline void sim_answer(struct transfer *t, enum sim_nature nature)
+{
+    int64_t us = 200 + sim_below(20000);
+    t->result = sim_status(200, -1);
+    switch (nature) {
+    case SIM_WELL:
+    case SIM_NATURES:
+        break;
+    case SIM_SLOW:
+        us = 300 * US_PER_MS + sim_below(5000) * US_PER_MS;
+        break;
+    case SIM_DEAD:
+        us = sim_below(3) ? 200 : 15 * US_PER_S;
+        t->result = sim_failure(us == 200 ? ATTEMPT_REFUSED : ATTEMPT_TIMEOUT);
+        break;
+    case SIM_FLAKY:
+        if (sim_below(2))
+            t->result = sim_status(sim_below(100) ? (sim_below(2) ? 500 : 404) : 410, -1);
+        break;
+    case SIM_BUSY:
+        if (sim_below(3))
+            t->result = sim_status(sim_below(2) ? 429 : 503, sim_below(3) * US_PER_S);
+        break;
+    }
+    t->ends_us = world->now_us + us;
+}
+
+struct transfer *transfer_start(struct transfers *ts, struct destination *destination,
+                                const struct message *message, struct wall now,
+                                struct buf *response, void *owner)
+{
+    struct flight *f = owner;
+    struct sim_endpoint *e = &world->store.endpoints[destination->endpoint->number];
+    struct transfer *t = calloc(1, sizeof *t);
+    (void)now, (void)response;
+    *t = (struct transfer){.all = ts,
+                           .flight = f,
+                           .endpoint = destination->endpoint->number,
+                           .message = message->id,
+                           .version = destination->endpoint->version,
+                           .started_us = world->now_us};
+    world->progress++;
+    sim_trace("start e%u m%u try %u%s", t->endpoint, sim_number(&t->message), f->claim->tries,
+              f->claim->probe ? " probe" : "");
+    sim_check_delivery(t, f->claim);
+    sim_check_caps(t, f->claim->lane);
+    sim_check_breaker(t);
+    sim_check_turn(t, &((struct worker *)f->all->context)->lanes, message);
+    sim_check_rate(&e->starts, t->version, destination->endpoint->throttle_rate,
+                   "an endpoint's rate holds over every stretch of time");
+    if (!e->unheard)
+        sim_check_rate(&world->app_starts, world->store.app_version, world->store.app_rate,
+                       "an application's rate holds over every stretch of time");
+    sim_answer(t, e->nature);
+    assert(world->flight_count < SIM_FLIGHTS);
+    world->flights[world->flight_count++] = t;
+    return t;
+}
+
+#endif
