@@ -237,3 +237,16 @@ def test_bad_ends_are_refused(service, app, body):
     token = access(service, app).token
     assert service.post(f"/auth/app/{app}/expire-all", body).status == 422
     assert service.get(f"/app/{app}", token=token).status == 200
+
+
+def test_a_type_behind_a_flag_cannot_be_subscribed_to_without_it(service, app):
+    service.post("/event-type", {"name": "new", "description": "", "featureFlag": "beta"})
+    token = lambda **body: service.post(f"/auth/app-portal-access/{app}", body).json()["token"]
+    without, having = token(), token(featureFlags=["beta"])
+    body = {"url": "http://127.0.0.1:1/", "filterTypes": ["new"]}
+    refused = service.post(f"/app/{app}/endpoint", body, token=without)
+    assert (refused.status, refused.json()["detail"][0]["loc"]) == (422, ["body", "filterTypes", 0])
+    made = service.post(f"/app/{app}/endpoint", body, token=having)
+    assert made.status == 201
+    path = f"/app/{app}/endpoint/{made.json()['id']}"
+    assert service.call("PUT", path, body, token=without).status == 200, "what is there may stay"
