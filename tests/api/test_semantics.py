@@ -1,6 +1,7 @@
 """What the API promises of every resource alike: three states of a PATCH, ids and uids, lists both
 ways, filters."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -132,7 +133,8 @@ def test_a_uid_serves_wherever_the_id_does(start):
         if "/operational-webhook/" in route.path:
             continue
         by_id, by_uid = (service.get(route.path.format(**n), api="") for n in (ids, uids))
-        assert (by_id.status, by_uid.body) == (200, by_id.body), route
+        bodies = [re.sub(rb'"asOf":"[^"]*"', b"", answer.body) for answer in (by_id, by_uid)]
+        assert (by_id.status, bodies[1]) == (200, bodies[0]), route
         compared += 1
     assert compared > 15
 
