@@ -3,7 +3,6 @@
 #include "cli/config.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 static const char *const mismatch_choices[] = {"replay", "conflict", NULL};
 static const char *const header_choices[] = {"webhook", "svix", "both", NULL};
@@ -267,10 +266,9 @@ enum err config_load(struct config *c, int argc, char **argv, char **rest, int *
 
 bool config_has_data(const struct config *c)
 {
-    struct stat st;
-    if (stat(c->store.dir, &st) == 0 && S_ISDIR(st.st_mode))
+    if (store_exists(c->store.dir))
         return true;
-    fprintf(stderr, "surehook: there is no data directory %s\n", c->store.dir);
+    fprintf(stderr, "surehook: there is no store in %s\n", c->store.dir);
     return false;
 }
 

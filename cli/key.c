@@ -109,9 +109,13 @@ int command_key(int argc, char **argv)
 {
     char *others[64], *words[64];
     int other_count = 0, word_count = 0;
-    if (argc == 0 || argc > 64 || strcmp(argv[0], "--help") == 0) {
-        fputs(help, argc == 1 ? stdout : stderr);
-        return argc == 1 ? 0 : 2;
+    if (argc > 0 && argc <= 2 && strcmp(argv[argc - 1], "--help") == 0) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (argc == 0 || argc > 64) {
+        fputs(help, stderr);
+        return 2;
     }
     json_t *request = request_from(argc, argv, others, &other_count);
     struct config config;

@@ -165,7 +165,7 @@ static int run(struct service *s, const struct config *c, int signals)
     if (e) {
         fprintf(stderr, "surehook: cannot start: %s\n", err_text(e));
         stop_layers(s, c);
-        return 1;
+        return e == ERR_INVALID ? 2 : 1; /* an option's value, as when the table refuses it */
     }
     printf("listening on http://%s\n", http_server_address(s->http));
     fflush(stdout);

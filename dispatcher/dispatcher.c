@@ -12,6 +12,7 @@
 #include "dispatcher/worker.h"
 
 #include <curl/curl.h>
+#include <openssl/x509.h>
 
 #define HISTOGRAM_FIRST_US 64 /* … to half a minute in the last bucket but one */
 
@@ -36,6 +37,15 @@ static bool settings_sound(const struct dispatcher_settings *s)
            s->drain_us >= 0 && s->retry_jitter >= 0 && s->retry_jitter <= 1;
 }
 
+/* A bundle without a certificate that can be read would refuse every HTTPS endpoint. */
+static bool ca_file_sound(const char *file)
+{
+    X509_STORE *certificates = X509_STORE_new();
+    bool sound = certificates && X509_STORE_load_locations(certificates, file, NULL) == 1;
+    X509_STORE_free(certificates);
+    return sound;
+}
+
 static enum err shared_init(struct shared *shared, const struct dispatcher_settings *settings,
                             struct store *store)
 {
@@ -52,6 +62,11 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
     }
     if (guard_parse(settings->allow_subnets, &shared->guard, &why)) {
         log_error("allow-subnets", LOG_TEXT_FIELD("why", why), LOG_END);
+        return ERR_INVALID;
+    }
+    if (settings->ca_file && !ca_file_sound(settings->ca_file)) {
+        log_error("ca-file", LOG_TEXT_FIELD("why", "no certificate could be read from it"),
+                  LOG_TEXT_FIELD("file", settings->ca_file), LOG_END);
         return ERR_INVALID;
     }
     shared->reserved = (unsigned)(settings->max_in_flight / (2 * settings->threads));

@@ -37,6 +37,13 @@ static enum err make_empty(const char *path)
     return env_err(rc, "make the data file");
 }
 
+bool datafile_exists(const char *dir)
+{
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/data.mdb", dir);
+    return len >= 0 && (size_t)len < sizeof path && access(path, F_OK) == 0;
+}
+
 enum err datafile_make(const char *dir)
 {
     char path[PATH_MAX], fresh[PATH_MAX];

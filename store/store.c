@@ -4,6 +4,7 @@
  * never messages or deliveries: a backlog does not delay the start. */
 #include "store/store.h"
 
+#include "store/datafile.h"
 #include "store/snapshot.h"
 #include "store/watches.h"
 #include "store/writer.h"
@@ -131,6 +132,11 @@ static void init_stats(struct store *s)
     histogram_init(&s->stats.commit_us, 50);
     histogram_init(&s->stats.commit_rows, 1);
     counter_add(&s->stats.map_size, (uint64_t)s->settings.map_size);
+}
+
+bool store_exists(const char *dir)
+{
+    return datafile_exists(dir);
 }
 
 enum err store_open(const struct store_settings *settings, struct store **out)

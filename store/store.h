@@ -59,6 +59,8 @@ struct store_listener {
     void (*failed)(void *context);
 };
 
+/* Whether the directory holds a store. */
+bool store_exists(const char *dir);
 /* Opens (or creates) the data directory and takes its lock. ERR_LOCKED when another process has it,
  * ERR_VERSION for a newer format, ERR_INVALID when main_secret does not fit the data, each logged
  * with what to do. Time in proportion to the number of endpoints. */

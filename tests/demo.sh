@@ -62,7 +62,7 @@ receive() {
 
 say "1. Start the service: one process, one directory"
 "$binary" serve --data "$work/data" --listen 127.0.0.1:0 --allow-subnets 127.0.0.0/8 \
-    --retry-schedule 200ms,400ms --log-level warn >"$work/serve.log" 2>&1 &
+    --retry-schedule 200ms,400ms --breaker-attempts 0 --log-level warn >"$work/serve.log" 2>&1 &
 pids="$pids $!"
 api=$(address "$work/serve.log")
 token=$(cat "$work/data/admin.key")

@@ -29,6 +29,20 @@ def test_every_command_explains_itself(command):
     assert answer.stdout.startswith("usage: surehook " + command)
 
 
+def test_key_explains_itself_behind_its_verb():
+    answer = run("key", "create", "--help")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("usage: surehook key")
+
+
+@pytest.mark.parametrize("words", [["check"], ["backup", "copy"], ["key", "list"]])
+def test_a_directory_without_a_store_is_not_taken_for_an_empty_one(words, tmp_path):
+    answer = run(*words, f"--data={tmp_path}")
+    assert answer.returncode != 0
+    assert f"no store in {tmp_path}" in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("words", [[], ["no-such"], ["key"], ["key", "invent"], ["backup"], ["backup", "a", "b"]])
 def test_mistakes_print_the_usage_and_fail(words, tmp_path):
     answer = run(*words)

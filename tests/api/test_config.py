@@ -43,6 +43,8 @@ def test_help_and_the_reference_name_every_option():
         ("--http-threads=1.5", "http-threads"),
         ("--max-body=1", "max-body"),
         ("--signature-headers=none", "signature-headers"),
+        ("--ca-file=/no/such/file", "ca-file"),
+        ("--ca-file=/etc/hostname", "ca-file"),
         ("--endpoint-https-only=maybe", "endpoint-https-only"),
         ("--log-level=loud", "log-level"),
         ("--main-secret=", "main-secret"),

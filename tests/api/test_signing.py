@@ -177,7 +177,7 @@ def test_secrets_are_encrypted_at_rest(start, receiver):
     for wrong in (None, "incorrect"):
         words = [w for w in service.words() if not w.startswith("--main-secret")]
         refused = run("serve", *words, *([f"--main-secret={wrong}"] if wrong else []))
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "main-secret" in refused.stderr
     service.start()
     service.send(app)
