@@ -30,8 +30,8 @@ extern const size_t config_option_count;
  * mistake. Words that are no options go to `rest`. */
 enum err config_load(struct config *c, int argc, char **argv, char **rest,
                      int *rest_count) MUST_CHECK;
-/* Whether the data directory holds a store. Prints that it is not: only `serve` makes one, for a command
- * on a mistyped path must not answer for an empty store. */
+/* Whether the data directory holds a store. Prints when it does not: only `serve` makes one, for a
+ * command on a mistyped path must not answer for an empty store. */
 bool config_has_data(const struct config *c) MUST_CHECK;
 void config_release(struct config *c);
 
