@@ -199,12 +199,17 @@ static enum field member(struct body *b, const char *wanted, struct json_value *
     return FIELD_ABSENT;
 }
 
-void body_unsupported(struct body *b, const char *const *fields)
+void body_refuse_present(struct body *b, const char *const *fields, const char *message)
 {
     struct json_value value;
     for (; *fields; fields++)
         if (member(b, *fields, &value) == FIELD_VALUE)
-            body_refuse(b, *fields, "not supported by this version");
+            body_refuse(b, *fields, message);
+}
+
+void body_unsupported(struct body *b, const char *const *fields)
+{
+    body_refuse_present(b, fields, "not supported by this version");
 }
 
 static bool only_of(struct span text, const char *also)

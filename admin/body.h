@@ -54,6 +54,8 @@ void body_adopt(struct body *b, const char *name, const struct body *inner);
 void body_require(struct body *b, const char *field, enum field state);
 /* Null is no value of this field. */
 void body_refuse_null(struct body *b, const char *field, enum field state);
+/* None of these fields may have a value here, for the reason given. The list ends with NULL. */
+void body_refuse_present(struct body *b, const char *const *fields, const char *message);
 /* Known fields that this version does not enforce: nothing accepted may be ignored. Null is fine.
  * The list ends with NULL. */
 void body_unsupported(struct body *b, const char *const *fields);

@@ -2,7 +2,9 @@
  * rules. */
 #include "admin/endpoint.h"
 #include "admin/context.h"
+#include "admin/endpoint_auth.h"
 #include "admin/endpoint_header.h"
+#include "admin/endpoint_tls.h"
 #include "admin/entity_out.h"
 #include "admin/event_type.h"
 #include "admin/field.h"
@@ -210,6 +212,8 @@ static bool read_fields(struct request *req, struct write *w, struct span path)
     read_ordering(b, &e->ordering);
     read_cloud_events(b, &e->cloud_events);
     retry_policy_read_endpoint(b, dispatcher_endpoint_max(context_of(req)->dispatcher), e);
+    endpoint_auth_agree(b, "headers", e);
+    endpoint_tls_agree(b, "url", e);
     body_unsupported(b, unbuilt);
     if (lookup_is_operational(req))
         body_unsupported(b, never);

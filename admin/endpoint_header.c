@@ -4,6 +4,7 @@
 
 #include "admin/context.h"
 #include "admin/endpoint.h"
+#include "admin/endpoint_auth.h"
 #include "admin/field.h"
 #include "admin/handlers.h"
 
@@ -105,6 +106,7 @@ static bool put_step(struct request *req, struct write *w)
     body_require(&w->body, "headers", body_map(&w->body, "headers", false, &map));
     endpoint_header_check(&w->body, "headers", &map);
     w->endpoint.headers = body_map_json(&w->body, "headers", &map, ENDPOINT_HEADERS_MAX);
+    endpoint_auth_agree(&w->body, "headers", &w->endpoint);
     endpoint_prepare_put(w, 204);
     return write_body_good(req, w);
 }
@@ -150,6 +152,7 @@ static bool patch_step(struct request *req, struct write *w)
     for (unsigned i = 0; i < removed; i++)
         endpoint_header_remove(&map, w->texts[i]);
     w->endpoint.headers = body_map_json(b, "headers", &map, ENDPOINT_HEADERS_MAX);
+    endpoint_auth_agree(b, "headers", &w->endpoint);
     endpoint_prepare_put(w, 204);
     return write_body_good(req, w);
 }

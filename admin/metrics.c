@@ -77,7 +77,7 @@ static const struct metric metrics[] = {
     {"surehook_map_size_bytes", "Bytes that the data file may grow to.", GAUGE, IN(STORE, map_size),
      PLAIN},
     {"surehook_attempts_total", "Attempts by the class of their outcome.", COUNTER,
-     IN(DISPATCHER, attempts), 1, "outcome", ATTEMPT_INTERNAL + 1, class_label},
+     IN(DISPATCHER, attempts), 1, "outcome", ATTEMPT_LAST + 1, class_label},
     {"surehook_attempt_seconds", "Time of an attempt, from its start to its outcome.", HISTOGRAM,
      IN(DISPATCHER, attempt_us), SECONDS},
     {"surehook_attempt_queued_seconds", "Time between due and the start of the attempt.", HISTOGRAM,

@@ -41,7 +41,7 @@ const struct schema schema_status_class = {.kind = SCHEMA_INTEGER,
 
 static const char *outcome_choice(unsigned i)
 {
-    return i <= ATTEMPT_INTERNAL ? attempt_class_name((enum attempt_class)i) : NULL;
+    return i <= ATTEMPT_LAST ? attempt_class_name((enum attempt_class)i) : NULL;
 }
 static const struct schema outcome = {.kind = SCHEMA_CHOICE,
                                       .name = "AttemptOutcome",

@@ -94,6 +94,10 @@ extern const struct schema schema_endpoint_enable_in, schema_recover_in, schema_
 extern const struct schema schema_endpoint_stats, schema_endpoint_attempt_stats;
 extern const struct schema schema_transformation_patch, schema_transformation_out;
 
+/* schema_transport.c */
+extern const struct schema schema_endpoint_auth_in, schema_endpoint_auth_out;
+extern const struct schema schema_endpoint_tls_in, schema_endpoint_tls_out;
+
 /* schema_message.c */
 extern const struct schema schema_message_in, schema_message_out;
 extern const struct schema schema_batch_in, schema_batch_out, schema_message_or_batch_out;

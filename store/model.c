@@ -17,6 +17,7 @@ void endpoint_free(struct endpoint **endpoint)
     struct endpoint *e = *endpoint;
     if (e) {
         OPENSSL_cleanse(e->keys, sizeof e->keys);
+        transport_wipe(&e->auth, &e->tls);
         free(e->block);
     }
     free(e);
@@ -167,6 +168,8 @@ static const struct {
     [ATTEMPT_BLOCKED] = {"blocked", "The endpoint's address is not allowed."},
     [ATTEMPT_PROTOCOL] = {"protocol", "The response was not valid HTTP, or too large."},
     [ATTEMPT_INTERNAL] = {"internal", "The attempt failed on our side."},
+    [ATTEMPT_TOKEN] = {"token", "No access token could be had for the endpoint."},
+    [ATTEMPT_PROXY] = {"proxy", "The service's own way out failed: its proxy made no connection."},
 };
 
 const char *attempt_class_name(enum attempt_class c)
@@ -195,5 +198,7 @@ bool endpoint_cured(const struct endpoint *before, const struct endpoint *after)
         return false;
     return before->disabled || !span_eq(before->url, after->url) ||
            !span_eq(before->headers, after->headers) || !same_keys(before, after) ||
-           before->timeout_us != after->timeout_us || (before->paused && !after->paused);
+           before->timeout_us != after->timeout_us || (before->paused && !after->paused) ||
+           !transport_auth_same(&before->auth, &after->auth) ||
+           !transport_tls_same(&before->tls, &after->tls);
 }

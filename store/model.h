@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "store/feature_flag.h"
 #include "store/retry.h"
+#include "store/transport.h"
 
 #include <stdatomic.h>
 
@@ -91,6 +92,8 @@ struct endpoint {
     struct retry_policy retry;
     int64_t timeout_us;     /* of one attempt in all; 0: the option's */
     uint32_t max_in_flight; /* 0: the option's, which is never exceeded */
+    struct endpoint_auth auth;
+    struct endpoint_tls tls; /* any of it: the URL is https */
     unsigned key_count;
     struct signing_key keys[SIGNING_KEYS_MAX]; /* newest first */
     void *block;
@@ -268,6 +271,9 @@ enum attempt_class {
     ATTEMPT_BLOCKED,  /* the address guard said no */
     ATTEMPT_PROTOCOL, /* not HTTP, too large, cut off */
     ATTEMPT_INTERNAL, /* ours: out of memory, bad stored URL */
+    ATTEMPT_TOKEN,    /* no access token for it: nothing was sent */
+    ATTEMPT_PROXY,    /* the operator's proxy did not let it through */
+    ATTEMPT_LAST = ATTEMPT_PROXY
 };
 const char *attempt_class_name(enum attempt_class c);
 /* A sentence for tenants: the class, never an address. */

@@ -190,7 +190,7 @@ enum err record_attempt_decode(struct span in, bool content, struct attempt **ou
     a->endpoint = codec_read_id(&r);
     a->endpoint_number = read_u32(&r);
     a->started = codec_read_wall(&r);
-    a->outcome = codec_read_below(&r, ATTEMPT_INTERNAL + 1);
+    a->outcome = codec_read_below(&r, ATTEMPT_LAST + 1);
     a->trigger = codec_read_below(&r, TRIGGER_MANUAL + 1);
     a->status = read_u16(&r);
     a->number = read_u16(&r);

@@ -29,7 +29,7 @@ enum err record_health_decode(struct span in, struct endpoint_health *out)
     out->breaker.opened_at = codec_read_wall(&r);
     out->breaker.probe_at = codec_read_wall(&r);
     out->breaker.probes = read_u16(&r);
-    out->breaker.cause = codec_read_below(&r, ATTEMPT_INTERNAL + 1);
+    out->breaker.cause = codec_read_below(&r, ATTEMPT_LAST + 1);
     out->breaker.status = read_u16(&r);
     return codec_finished(&r);
 }

@@ -76,7 +76,7 @@ class Authority:
         self.file = directory / "ca.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _sign(self, subject, public_key, names, ca=False):
+    def _sign(self, subject, public_key, names, ca=False, days=1):
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = (
             x509.CertificateBuilder()
@@ -84,8 +84,8 @@ class Authority:
             .issuer_name(self.name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - datetime.timedelta(days=9))
+            .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
         if names:
@@ -109,8 +109,22 @@ class Authority:
         )
         return path
 
-    def tls(self, address="127.0.0.1", http2=False):
-        return tls_context(self.certificate_for(address), http2)
+    def tls(self, address="127.0.0.1", http2=False, **clients):
+        return tls_context(self.certificate_for(address), http2, **clients)
+
+    @property
+    def pem(self):
+        return self.file.read_text()
+
+    def client(self, name, days=1, key=None):
+        """A certificate for a client and its key, both in PEM."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key.public_key(), [], days=days)
+        encoding = serialization.Encoding.PEM
+        return certificate.public_bytes(encoding).decode(), key.private_bytes(
+            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
 
 
 @pytest.fixture

@@ -63,6 +63,15 @@ def verify_hmac(secret, body, headers):
         raise InvalidSignature("no good v1 signature")
 
 
+def client_of(connection):
+    """The common name of the peer's certificate, and whether the session was resumed."""
+    if not isinstance(connection, ssl.SSLSocket):
+        return None, False
+    certificate = connection.getpeercert() or {}
+    names = [value for rdn in certificate.get("subject", ()) for name, value in rdn if name == "commonName"]
+    return (names[0] if names else None), bool(connection.session_reused)
+
+
 def is_text(body):
     try:
         body.decode()
@@ -95,6 +104,8 @@ class Delivery:
     protocol: str  # "HTTP/1.1", "HTTP/2"
     connection: int  # which connection of the receiver, from 1
     at: float  # time.monotonic()
+    client: str | None = None  # the name in the certificate that it was made with
+    resumed: bool = False  # whether the TLS session was of an earlier connection
 
     @property
     def id(self):
@@ -241,6 +252,7 @@ class _Http1(BaseHTTPRequestHandler):
             "HTTP/1.1",
             number,
             time.monotonic(),
+            *client_of(self.connection),
         )
         self._answer(self.server.receiver._take(delivery))
 
@@ -312,6 +324,7 @@ class _Http2:
                 "HTTP/2",
                 self.number,
                 time.monotonic(),
+                *client_of(self.connection),
             )
             answer = self.receiver._take(delivery)
             fields = [(":status", str(answer.status)), *answer.headers.items()]
@@ -320,9 +333,12 @@ class _Http2:
                 self.h2.send_data(event.stream_id, answer.body, end_stream=True)
 
 
-def tls_context(certificate, http2=False):
-    """`certificate`: a file with the key and the chain."""
+def tls_context(certificate, http2=False, clients=None, required=False):
+    """`certificate`: a file with the key and the chain. `clients`: one with the authority of clients'."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if clients:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     return context

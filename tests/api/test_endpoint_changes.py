@@ -139,6 +139,15 @@ def test_new_headers_go_with_every_attempt_that_begins_later(scene):
     assert versions == [None] * scene.made + ["2"]
 
 
+def test_a_new_authentication_goes_with_every_attempt_that_begins_later(scene):
+    basic = {"type": "basic", "username": "user", "password": "new"}
+    assert scene.service.call("PUT", scene.path + "/authentication", basic).status == 204
+    scene.go()
+    scene.until("delivered")
+    shown = [d.headers.get("authorization") for d in scene.attempts()]
+    assert shown == [None] * scene.made + ["Basic dXNlcjpuZXc="]
+
+
 def test_a_new_secret_signs_every_attempt_that_begins_later(scene):
     """A rotation: the receiver, which knows the new one alone from here on, verifies each."""
     service = scene.service

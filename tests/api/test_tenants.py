@@ -7,16 +7,17 @@ import json
 import pytest
 
 import routes
+from conftest import Authority
 from surehook import eventually, jwt
 
 SECRET = "a secret that is long enough for anybody"
 OTHER_ORG = "org_2bjkzYgDPCTwDCZ1nQbWSUqqYVy"
 REFUSED = {401, 403, 404}
-NOBODY = "http://127.0.0.1:1/hook"
+NOBODY = "https://127.0.0.1:1/hook"
 LATER = "2100-01-01T00:00:00Z"
 
 # A body that the route accepts from whoever may use it; without a row, {}. {name} is the name of an
-# event type.
+# event type, {certificate} one of an authority.
 BODIES = {
     "application.create": {"name": "made"},
     "application.update": {"name": "changed"},
@@ -26,6 +27,8 @@ BODIES = {
     "endpoint.patch": {"description": "changed"},
     "endpoint.update_headers": {"headers": {"x-changed": "1"}},
     "endpoint.patch_headers": {"headers": {"x-changed": "1"}},
+    "endpoint.update_authentication": {"type": "basic", "username": "changed", "password": "changed"},
+    "endpoint.update_tls": {"caCertificate": "{certificate}"},
     "endpoint.enable": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
     "endpoint.replay_missing": {"since": "2026-01-01T00:00:00Z"},
@@ -59,6 +62,7 @@ class World:
 
     def __init__(self, service):
         self.service = service
+        self.certificate = Authority(service.directory).pem
         app = service.new_app(name="world")
         endpoint = self._post(f"/app/{app}/endpoint", {"url": NOBODY})["id"]
         name = f"type.{next(self.numbers)}"
@@ -96,6 +100,7 @@ class World:
         body = None
         if route.method not in ("GET", "DELETE"):
             text = json.dumps(BODIES.get(route.operation, {}))
+            text = text.replace("{certificate}", json.dumps(self.certificate)[1:-1])
             body = text.replace("{name}", self.ids["name"]).encode()
         headers |= {} if token else {"authorization": ""}
         operational = "/operational-webhook/" in route.path
@@ -110,6 +115,7 @@ class World:
         paths += ["/operational-webhook/endpoint"]
         paths += [f"{app}/endpoint", f"{app}/msg", f"{app}/dead-letter", endpoint]
         paths += [f"{endpoint}/headers", f"{endpoint}/secret", f"{endpoint}/msg"]
+        paths += [f"{endpoint}/authentication", f"{endpoint}/tls"]
         paths += [f"{app}/attempt/endpoint/{self.ids['endpoint']}"]
         return {path: self.service.get(path).body for path in paths}
 

@@ -39,7 +39,7 @@ static void freeing_nothing_has_no_effect(void **state)
 static void every_state_reason_and_class_has_a_name_of_its_own(void **state)
 {
     (void)state;
-    for (int a = 0; a <= ATTEMPT_INTERNAL; a++)
+    for (int a = 0; a <= ATTEMPT_LAST; a++)
         for (int b = 0; b < a; b++) {
             assert_string_not_equal(attempt_class_name((enum attempt_class)a),
                                     attempt_class_name((enum attempt_class)b));
