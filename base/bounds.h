@@ -11,12 +11,16 @@
 #define MESSAGE_BODY_MAX (1024 * 1024)
 #define BATCH_BODY_MAX (16 * 1024 * 1024)
 #define ADMIN_BODY_MAX (256 * 1024)
-#define REQUEST_BYTES_MAX (64 * 1024 * 1024) /* request bodies in memory, in all: then 503 */
+/* Request bodies in memory, in all; one alone may have half, and the largest is 64 MiB. */
+#define REQUEST_BYTES_MAX (128 * 1024 * 1024)
 #define REQUEST_MEMORY_MAX (1024 * 1024)     /* what one handler may allocate beside its body */
 #define KEEP_ALIVE_S 75   /* an idle connection; clients' pools give up after 5 to 60 s */
 #define REPLY_SEND_S 120  /* for a client to read its reply */
 #define JSON_DEPTH_MAX 64 /* real events nest under 10; a parser's stack must not be the client's */
 #define REPLY_MAX (32 * 1024 * 1024) /* a page of 250 messages with payload is cut to fit */
+/* Replies in memory until their clients have read them, in all; one alone may have half. */
+#define REPLY_BYTES_MAX (128 * 1024 * 1024)
+#define REPLY_SMALL (16 * 1024) /* bounded by the number of connections */
 
 /* Entities. */
 #define NAME_MAX_LEN 256 /* uid, eventId, event type, channel, ordering key */
@@ -40,6 +44,12 @@
 #define METADATA_MAX 4096         /* bytes of JSON */
 #define ENDPOINT_HEADERS_MAX 4096 /* bytes of JSON */
 #define URL_MAX 2048
+#define AUTH_USER_MAX 256
+#define AUTH_SECRET_MAX 1024
+#define AUTH_SCOPE_MAX 1024
+#define TLS_CA_MAX (32 * 1024) /* PEM: a private authority's few, not a system's bundle */
+#define TLS_CERTIFICATE_MAX (16 * 1024)
+#define TLS_KEY_MAX (16 * 1024) /* an RSA key of 16,384 bits has 13 KiB */
 #define SIGNING_KEYS_MAX 11 /* the newest and at most 10 old ones that still sign */
 #define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
@@ -65,13 +75,17 @@
 #define STEP_ROWS_MAX 500     /* rows a background step adds to a commit */
 #define READ_ROWS_MAX 1000    /* rows a list may look at */
 #define READ_US_MAX 100000    /* and for how long: an old snapshot pins free pages */
-#define WRITER_QUEUE_MAX 8192 /* operations waiting for the writer before ingest is refused */
+#define WRITER_QUEUE_MAX 8192 /* operations waiting for the writer, however cheap they are */
 #define INLINE_BYTES_MAX 1900 /* a value that fits a leaf page; longer bodies are cut into chunks */
 
 /* Delivery. */
 #define ATTEMPT_BODY_READ_MAX (64 * 1024) /* of a response, then the connection is closed */
 #define ATTEMPT_BODY_KEPT_MAX (16 * 1024)
 #define RESPONSE_HEADERS_MAX (64 * 1024)
+/* libcurl keeps about 150 bytes for a line, however short; common clients take 100 lines. */
+#define RESPONSE_HEADER_LINES_MAX 256
+#define TOKEN_ANSWER_MAX (64 * 1024) /* of an authorization server, for an access token */
+#define ACCESS_TOKEN_MAX (8 * 1024)  /* receivers take heads of 8 to 16 KiB */
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
 #define ATTEMPT_TIMEOUT_MAX_S 300     /* an attempt holds a slot for so long at most */
 #define READY_MAX \

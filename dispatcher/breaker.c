@@ -24,6 +24,7 @@ enum breaker_sign breaker_sign(const struct result *r)
     case ATTEMPT_STATUS:
         return r->status >= 500 ? SIGN_SICK : SIGN_ALIVE;
     case ATTEMPT_INTERNAL:
+    case ATTEMPT_PROXY:
         return SIGN_NONE;
     case ATTEMPT_REFUSED:
     case ATTEMPT_TIMEOUT:
@@ -31,6 +32,7 @@ enum breaker_sign breaker_sign(const struct result *r)
     case ATTEMPT_TLS:
     case ATTEMPT_BLOCKED:
     case ATTEMPT_PROTOCOL:
+    case ATTEMPT_TOKEN:
         break;
     }
     return SIGN_SICK;

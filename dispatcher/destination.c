@@ -8,15 +8,21 @@
 #include "dispatcher/destination.h"
 
 #include "base/json_scan.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "dispatcher/dispatcher.h"
+#include "dispatcher/grant.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <openssl/crypto.h>
 
-void destinations_init(struct destinations *cache, const struct guard *guard)
+#define AUTHORIZATION_MAX 2048 /* base64 of user, colon and secret, and the name of the header */
+#define GRANT_PARTS_MAX (AUTH_USER_MAX + AUTH_SECRET_MAX + URL_MAX + 2 * AUTH_SCOPE_MAX + 64)
+
+void destinations_init(struct destinations *cache, const struct outbound *outbound)
 {
-    *cache = (struct destinations){.guard = guard};
+    *cache = (struct destinations){.outbound = outbound};
     TAILQ_INIT(&cache->by_use);
 }
 
@@ -42,6 +48,11 @@ void destination_unref(struct destination **d)
     signer_free(&self->signer);
     curl_slist_free_all(self->headers);
     free(self->content_type);
+    if (self->authorization)
+        OPENSSL_cleanse(self->authorization, strlen(self->authorization));
+    free(self->authorization);
+    identity_free(&self->identity);
+    free(self->route);
     free(self->url);
     endpoint_free(&self->endpoint);
     free(self);
@@ -122,55 +133,117 @@ bool destination_headers(struct span json, struct curl_slist **list, char **cont
     return good;
 }
 
-/* Whether the host of the URL is an address, and if so an allowed special one. */
-static bool judge_literal(const struct guard *guard, CURLU *url, bool *special)
+/* Whether the host is an address, and if so an allowed special one. */
+static bool judge_literal(const struct guard *guard, const char *host, bool *special)
 {
-    char *host = NULL;
-    if (curl_url_get(url, CURLUPART_HOST, &host, 0))
-        return false;
-    char *end = host + strlen(host);
-    char *start = host;
-    if (*host == '[') { /* an IPv6 address comes in brackets */
-        start++;
-        end[-1] = 0;
-    }
     uint8_t address[16];
     bool literal =
-        inet_pton(AF_INET, start, address) == 1 || inet_pton(AF_INET6, start, address) == 1;
+        inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
     if (literal)
-        *special = guard_judge_text(guard, start) == GUARD_ALLOWED;
-    curl_free(host);
+        *special = guard_judge_text(guard, host) == GUARD_ALLOWED;
     return literal;
 }
 
-static enum err prepare_url(struct destination *d, const struct guard *guard)
+static enum err prepare_host(struct destination *d, char *host, const struct outbound *outbound)
 {
-    struct span url = d->endpoint->url;
+    if (*host == '[') { /* an IPv6 address comes in brackets */
+        host[strlen(host) - 1] = 0;
+        host++;
+    }
+    d->resolved = judge_literal(&outbound->guard, host, &d->special);
+    return route_new(outbound, host, &d->route);
+}
+
+static enum err prepare_url(struct destination *d, struct span url,
+                            const struct outbound *outbound)
+{
     d->url = strndup(url.ptr ? url.ptr : "", url.len);
     CURLU *parsed = curl_url();
-    char *scheme = NULL;
+    char *scheme = NULL, *host = NULL;
     enum err e = ERR_NO_MEMORY;
     if (!d->url || !parsed)
         goto out;
     e = ERR_INVALID;
     if (curl_url_set(parsed, CURLUPART_URL, d->url, 0) ||
-        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0))
+        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) ||
+        curl_url_get(parsed, CURLUPART_HOST, &host, 0))
         goto out;
     d->tls = strcmp(scheme, "https") == 0;
-    d->resolved = judge_literal(guard, parsed, &d->special);
-    e = ERR_OK;
+    e = prepare_host(d, host, outbound);
 out:
+    curl_free(host);
     curl_free(scheme);
     curl_url_cleanup(parsed);
     return e;
 }
 
-static enum err prepare(struct destination *d, const struct guard *guard)
+struct destination *destination_at(struct span url, uint32_t number,
+                                   const struct outbound *outbound)
 {
-    enum err e = prepare_url(d, guard);
+    struct destination *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->refs = 1;
+    d->number = number;
+    if (prepare_url(d, url, outbound))
+        destination_unref(&d);
+    return d;
+}
+
+static bool prepare_basic(struct destination *d)
+{
+    struct buf line;
+    buf_init(&line, AUTHORIZATION_MAX);
+    buf_reserve(&line, AUTHORIZATION_MAX); /* at once: a growing buffer leaves copies behind */
+    grant_basic(&d->endpoint->auth, &line);
+    d->authorization = buf_take(&line, NULL);
+    return d->authorization != NULL;
+}
+
+static bool prepare_grant(struct destination *d)
+{
+    const struct endpoint_auth *a = &d->endpoint->auth;
+    const struct span parts[] = {a->user, a->secret, a->token_url, a->scope, a->audience};
+    struct buf all;
+    buf_init(&all, GRANT_PARTS_MAX);
+    buf_reserve(&all, GRANT_PARTS_MAX);
+    buf_u32(&all, d->number);
+    buf_u8(&all, (uint8_t)a->client_auth);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        buf_u32(&all, (uint32_t)parts[i].len);
+        buf_span(&all, parts[i]);
+    }
+    hash_sha256(buf_view(&all), d->grant_key);
+    const bool good = !all.failed;
+    if (all.ptr)
+        OPENSSL_cleanse(all.ptr, all.cap);
+    buf_free(&all);
+    return good;
+}
+
+static bool prepare_auth(struct destination *d)
+{
+    switch (d->endpoint->auth.kind) {
+    case AUTH_BASIC:
+        return prepare_basic(d);
+    case AUTH_OAUTH2:
+        return prepare_grant(d);
+    case AUTH_NONE:
+    case AUTH_KINDS:
+        break;
+    }
+    return true;
+}
+
+static enum err prepare(struct destination *d, const struct outbound *outbound)
+{
+    d->number = d->endpoint->number;
+    d->timeout_us = d->endpoint->timeout_us;
+    enum err e = prepare_url(d, d->endpoint->url, outbound);
     if (e)
         return e;
-    if (!destination_headers(d->endpoint->headers, &d->headers, &d->content_type))
+    if (!destination_headers(d->endpoint->headers, &d->headers, &d->content_type) ||
+        !prepare_auth(d) || !identity_init(&d->identity, &d->endpoint->tls, d->number))
         return ERR_NO_MEMORY;
     d->cloud_events = d->endpoint->cloud_events;
     d->signer = signer_new(d->endpoint->keys, d->endpoint->key_count);
@@ -201,7 +274,7 @@ enum err destination_load(struct destinations *cache, struct store_read *read, u
     if (!e && d->endpoint->disabled)
         e = ERR_DISABLED;
     if (!e)
-        e = prepare(d, cache->guard);
+        e = prepare(d, cache->outbound);
     if (e) {
         if (e == ERR_INVALID)
             log_error("endpoint cannot be used", LOG_ID("endpoint", ID_ENDPOINT, &d->endpoint->id),

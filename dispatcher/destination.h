@@ -4,7 +4,8 @@
 #ifndef DISPATCHER_DESTINATION_H
 #define DISPATCHER_DESTINATION_H
 
-#include "dispatcher/guard.h"
+#include "dispatcher/identity.h"
+#include "dispatcher/route.h"
 #include "dispatcher/sign.h"
 #include "store/store.h"
 
@@ -13,13 +14,21 @@
 
 /* Prepared endpoints a thread keeps; about 3 KiB each. */
 #define DESTINATIONS_MAX 4096
+/* SHA-256: tenants choose what is hashed. */
+#define GRANT_KEY_BYTES 32
 
 struct destination {
-    struct endpoint *endpoint; /* its url is NUL-terminated in `url` */
+    struct endpoint *endpoint; /* its url is NUL-terminated in `url`; NULL: of destination_at */
+    uint32_t number;           /* the endpoint's, or whose it is */
+    int64_t timeout_us;        /* of one attempt in all; 0: the option's */
     char *url;
     struct signer *signer;
     struct curl_slist *headers; /* the endpoint's own but content-type; NULL: none */
     char *content_type;         /* a whole header line of the endpoint's own; NULL: none */
+    char *authorization;        /* likewise, with Basic authentication; NULL: none */
+    uint8_t grant_key[GRANT_KEY_BYTES]; /* of AUTH_OAUTH2: stands for endpoint and configuration */
+    struct identity identity;
+    struct route *route; /* NULL: straight to where the name leads, as when there is no proxy */
     enum cloud_events cloud_events;
     bool tls;
     bool special;  /* resolves into an allowed special subnet: such connections are kept apart */
@@ -30,13 +39,19 @@ struct destination {
     TAILQ_ENTRY(destination) by_use;
 };
 
+/* Whether its attempts have an authorization of their own. */
+static inline bool destination_authenticates(const struct destination *d)
+{
+    return d->endpoint && d->endpoint->auth.kind != AUTH_NONE;
+}
+
 struct destinations {
-    const struct guard *guard;
+    const struct outbound *outbound;
     unsigned count;
     TAILQ_HEAD(destination_list, destination) by_use; /* the most recently used first */
 };
 
-void destinations_init(struct destinations *cache, const struct guard *guard);
+void destinations_init(struct destinations *cache, const struct outbound *outbound);
 /* Forgets all. */
 void destinations_clear(struct destinations *cache);
 
@@ -46,6 +61,10 @@ void destinations_clear(struct destinations *cache);
  * ERR_NO_MEMORY or an error of the store. */
 enum err destination_load(struct destinations *cache, struct store_read *read, uint32_t number,
                           struct id *id, struct destination **slot) MUST_CHECK;
+/* Another URL on behalf of an endpoint, with no configuration but that: one reference, outside of
+ * any cache. NULL when it cannot be used, or out of memory. */
+struct destination *destination_at(struct span url, uint32_t number,
+                                   const struct outbound *outbound);
 /* It was used just now. */
 void destination_touch(struct destinations *cache, struct destination *d);
 /* Drops the cache's reference of *slot and nulls it; no effect on NULL. */

@@ -29,6 +29,8 @@ struct dispatcher_settings {
     int64_t drain_us;          /* how long dispatcher_stop waits for what is in flight */
     const char *allow_subnets; /* comma-separated CIDR; NULL: none */
     const char *ca_file;       /* NULL: the system's */
+    const char *proxy, *proxy_bypass, *proxy_ca_file; /* dispatcher/proxy.h; NULL: none */
+    const char *source_address;                       /* dispatcher/source.h; NULL: any */
     int signature_headers;     /* enum signature_headers */
     const char *user_agent;
 };
@@ -53,7 +55,7 @@ struct store_listener dispatcher_listener(struct dispatcher *d);
 bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32_t endpoint);
 
 struct dispatcher_stats {
-    struct counter attempts[ATTEMPT_INTERNAL + 1]; /* by enum attempt_class */
+    struct counter attempts[ATTEMPT_LAST + 1]; /* by enum attempt_class */
     struct counter in_flight, ready;               /* gauges */
     struct counter breakers_open;                  /* likewise: endpoints */
     struct counter retries, handoffs_hot, handoffs_cold, pages;

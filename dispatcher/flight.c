@@ -8,6 +8,7 @@
 #include "dispatcher/flight.h"
 #include "dispatcher/schedule.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -223,6 +224,7 @@ static void submit(struct flight *f, const struct verdict *v)
     count(fs->shared, &op->attempt, op);
     log_attempt(&op->attempt);
 
+    FAILPOINT("outcome");
     enum err e = store_submit(fs->shared->store, &op->op);
     if (e) {
         log_error("outcome refused by the store", LOG_TEXT_FIELD("error", err_name(e)), LOG_END);
@@ -325,7 +327,48 @@ void flight_ended(void *owner, struct transfer *t)
     struct flight *f = owner;
     struct result r;
     transfer_result(t, &r, &f->outcome.attempt);
+    if (r.status == 401 && f->destination->endpoint->auth.kind == AUTH_OAUTH2)
+        bearers_refused(f->all->bearers, f->destination, f->wait.serial, clock_mono());
     conclude(f, &r);
+}
+
+static void fail(struct flight *f)
+{
+    conclude(f, &(struct result){.outcome = ATTEMPT_INTERNAL, .retry_after_us = -1});
+}
+
+static void start(struct flight *f, struct span token, struct wall now, int64_t spent_us)
+{
+    const struct departure departure = {f->claim->message, now, token, spent_us};
+    f->transfer = transfer_start(f->all->transfers, f->destination, &departure, &f->response, f);
+    if (!f->transfer)
+        fail(f);
+}
+
+static void on_token(struct bearer_wait *wait, struct span token, const struct result *failure)
+{
+    struct flight *f = (struct flight *)((char *)wait - offsetof(struct flight, wait));
+    if (failure)
+        conclude(f, failure);
+    else
+        start(f, token, clock_wall(), clock_mono().us - f->started.us);
+}
+
+/* With the access token that there is, or once one has come. */
+static void authorize(struct flight *f, struct wall now)
+{
+    struct span token;
+    f->wait.done = on_token;
+    switch (bearers_ask(f->all->bearers, f->destination, f->started, &f->wait, &token)) {
+    case BEARER_READY:
+        start(f, token, now, 0);
+        break;
+    case BEARER_WAITS:
+        break;
+    case BEARER_FAILED:
+        fail(f);
+        break;
+    }
 }
 
 void flight_send(struct flight *f, struct claim *c, struct destination *destination,
@@ -335,9 +378,10 @@ void flight_send(struct flight *f, struct claim *c, struct destination *destinat
     f->destination = destination_ref(destination);
     take_off(f, c);
     attempt_begin(f, now);
-    f->transfer = transfer_start(f->all->transfers, destination, c->message, now, &f->response, f);
-    if (!f->transfer)
-        conclude(f, &(struct result){.outcome = ATTEMPT_INTERNAL, .retry_after_us = -1});
+    if (destination->endpoint->auth.kind == AUTH_OAUTH2)
+        authorize(f, now);
+    else
+        start(f, (struct span){0}, now, 0);
 }
 
 void flight_refuse(struct flight *f, struct claim *c, enum delivery_reason reason, struct wall now)
@@ -416,7 +460,9 @@ void flights_age(struct flights *fs, struct mono now)
 static void abort_list(struct flight_list *list)
 {
     for (struct flight *f; (f = TAILQ_FIRST(list));) {
-        transfer_abort(f->transfer);
+        if (f->transfer)
+            transfer_abort(f->transfer);
+        bearer_cancel(&f->wait);
         land(f);
         give_up(f);
     }

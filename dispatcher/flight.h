@@ -12,7 +12,7 @@
 #include "base/rand.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/shared.h"
-#include "dispatcher/transfer.h"
+#include "dispatcher/bearer.h"
 
 #define FLIGHT_SLOW_US US_PER_S
 /* Outcomes of one thread that may wait for their commit before it starts nothing new; each keeps
@@ -25,7 +25,8 @@ struct flight {
     struct flights *all;
     struct claim *claim;
     struct destination *destination; /* the attempt's url is in it; NULL: none was loaded */
-    struct transfer *transfer;       /* NULL before the start and after the end */
+    struct transfer *transfer;       /* NULL before the start and after the end, and … */
+    struct bearer_wait wait;         /* … while it waits for its access token */
     struct buf response;
     struct mono started;
     bool slow;                /* has a slot of the slow budget */
@@ -40,6 +41,7 @@ struct flights {
     struct inbox *inbox; /* where MAIL_SETTLED arrives */
     struct held *held;
     struct transfers *transfers;
+    struct bearers *bearers;
     /* The lane's counts, limits or times changed. */
     void (*moved)(void *context, struct lane *lane);
     void *context;

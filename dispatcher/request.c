@@ -2,7 +2,8 @@
  * the message's content type, then application/json. Of other names the message's win over the
  * endpoint's. The signature headers cannot be overridden by either. Of a CloudEvent the content
  * type and the attributes are the event's alone. An endpoint or a message that has a traceparent
- * among its own headers keeps that.
+ * among its own headers keeps that. An endpoint that authenticates shows that in the
+ * authorization, whatever a message's headers say (it has none among its own).
  *
  * On the happy path this allocates nothing: the lines of an attempt are built in a buffer that
  * keeps its memory, and linked in front of the destination's list. */
@@ -13,7 +14,7 @@
 
 #include <assert.h>
 
-#define LINES_MAX (16 * 1024)
+#define LINES_MAX (24 * 1024)
 #define SIGNATURE_MAX 4096
 
 void request_init(struct request *r, int signature_headers)
@@ -54,11 +55,12 @@ static bool names(const struct curl_slist *list, struct span name)
     return false;
 }
 
-/* Appends those of the list that are not named yet. */
-static bool append(struct request *r, const struct curl_slist *list)
+/* Appends those of the list that are not named yet; `authorized`: but for the authorization. */
+static bool append(struct request *r, const struct curl_slist *list, bool authorized)
 {
     for (const struct curl_slist *h = list; h; h = h->next) {
-        if (names(r->own, name_of(h->data)))
+        struct span name = name_of(h->data);
+        if (names(r->own, name) || (authorized && span_eq_nocase(name, SPAN("authorization"))))
             continue;
         struct curl_slist *longer = curl_slist_append(r->own, h->data);
         if (!longer)
@@ -74,7 +76,8 @@ static bool merge(struct request *r, const struct destination *destination,
 {
     struct curl_slist *theirs = NULL;
     bool good = destination_headers(message->headers, &theirs, &r->own_content_type) &&
-                append(r, theirs) && append(r, destination->headers);
+                append(r, theirs, destination_authenticates(destination)) &&
+                append(r, destination->headers, false);
     curl_slist_free_all(theirs);
     return good;
 }
@@ -134,6 +137,15 @@ static void add_content_type(struct request *r, const struct destination *destin
         add_line(r, "content-type: ", "", SPAN("application/json"));
 }
 
+static void add_authorization(struct request *r, const struct destination *destination,
+                              struct span token)
+{
+    if (token.len)
+        add_line(r, "authorization: ", "Bearer ", token);
+    else if (destination->authorization)
+        add_line(r, destination->authorization, "", SPAN(""));
+}
+
 static void add_trace(struct request *r, const struct curl_slist *rest,
                       const struct message *message)
 {
@@ -159,7 +171,7 @@ static void link_lines(struct request *r, struct curl_slist *rest)
 }
 
 bool request_build(struct request *r, const struct destination *destination,
-                   const struct message *message, struct wall now)
+                   const struct message *message, struct span token, struct wall now)
 {
     char id[ID_MAX + 1], seconds[24];
     size_t id_len = id_format(&message->id, ID_MESSAGE, id);
@@ -178,6 +190,7 @@ bool request_build(struct request *r, const struct destination *destination,
 
     add_content_type(r, destination, message);
     add_line(r, "expect:", "", SPAN("")); /* curl would ask before a body over 1 MiB */
+    add_authorization(r, destination, token);
     add_trace(r, rest, message);
     if (r->signature_headers != SIGNATURE_SVIX)
         add_signature_lines(r, "webhook-", id_text, seconds_text);

@@ -6,8 +6,8 @@
 
 #include "dispatcher/destination.h"
 
-/* Content type, expect, trace, and three lines for each of two prefixes. */
-#define REQUEST_LINES 10
+/* Content type, expect, authorization, trace, and three lines for each of two prefixes. */
+#define REQUEST_LINES 11
 
 /* Reused from attempt to attempt; owned by one dispatcher thread. */
 struct request {
@@ -29,9 +29,10 @@ void request_free(struct request *r);
 /* Forgets what belongs to one attempt. */
 void request_clear(struct request *r);
 
-/* Builds lines and body. Valid until the next build or clear, and as long as the destination and
+/* Builds lines and body. `token` is the access token to show, empty: none. Valid until the next build or clear, and as long as the destination and
  * the message. False when it cannot be signed or memory is short: do not send. */
 bool request_build(struct request *r, const struct destination *destination,
-                   const struct message *message, struct wall now) MUST_CHECK;
+                   const struct message *message, struct span token,
+                   struct wall now) MUST_CHECK;
 
 #endif

@@ -2,7 +2,8 @@
  * may answer. Owned by one dispatcher thread.
  *
  * The final status line decides (RFC 9110 section 15; 1xx never does). Of the response at most
- * RESPONSE_HEADERS_MAX bytes of headers are taken; its body is kept to ATTEMPT_BODY_KEPT_MAX, read
+ * RESPONSE_HEADERS_MAX bytes of headers in RESPONSE_HEADER_LINES_MAX lines are taken, those of 1xx
+ * counted; its body is kept to ATTEMPT_BODY_KEPT_MAX, read
  * to ATTEMPT_BODY_READ_MAX and for one second after the headers, and then the connection is closed:
  * a dripping or endless body costs a second and 64 KiB. */
 #ifndef DISPATCHER_TRANSFER_H
@@ -13,7 +14,7 @@
 #include "dispatcher/verdict.h"
 
 struct transfer_settings {
-    const struct guard *guard;
+    const struct outbound *outbound;
     int64_t request_timeout_us, connect_timeout_us;
     const char *user_agent;
     const char *ca_file;   /* NULL: the system's bundle */
@@ -39,11 +40,31 @@ void transfers_run(struct transfers *ts, struct mono deadline);
 /* Ends at once those whose final headers have come: their verdict is fixed. */
 void transfers_cut(struct transfers *ts);
 
+struct departure {
+    const struct message *message;
+    struct wall now;
+    struct span token; /* an access token to show; empty: none. Copied */
+    int64_t spent_us;  /* of the attempt's time, before */
+};
 /* Starts the attempt. The destination, the message and `response` (which takes the kept body) stay
  * valid until `ended` or the abort. NULL when it cannot be signed or memory is short. */
 struct transfer *transfer_start(struct transfers *ts, struct destination *destination,
-                                const struct message *message, struct wall now,
-                                struct buf *response, void *owner);
+                                const struct departure *departure, struct buf *response,
+                                void *owner);
+
+/* A POST that is no attempt, on a connection of its own, under the same guard and bounds. What it
+ * points to stays valid until its own `ended`, or the abort. */
+struct transfer_post {
+    struct curl_slist *headers;
+    struct span body;
+    struct buf *response; /* keeps as much as its maximum */
+    int64_t timeout_us;   /* or the destination's own, if that is shorter */
+    void (*ended)(void *owner, struct transfer *t);
+    void *owner;
+};
+/* NULL when memory is short. */
+struct transfer *transfer_post(struct transfers *ts, struct destination *destination,
+                               const struct transfer_post *post);
 void transfer_abort(struct transfer *t);
 
 /* The result, and the attempt's timing parts. */

@@ -10,10 +10,20 @@
 
 #include <assert.h>
 
+/* A proxy that is down fails an attempt within a millisecond, and so does an authorization server:
+ * without a rest a backlog would burn its schedules on it. */
+#define ON_THE_WAY_REST_US US_PER_S
+
 /* The final status of an answered attempt; 0 when there was no answer to judge. */
 static unsigned answered_status(const struct result *r)
 {
     return r->outcome == ATTEMPT_SUCCESS || r->outcome == ATTEMPT_STATUS ? r->status : 0;
+}
+
+/* It failed before the endpoint, and so would the endpoint's other deliveries. */
+static bool failed_on_the_way(const struct result *r)
+{
+    return r->outcome == ATTEMPT_PROXY || r->outcome == ATTEMPT_TOKEN;
 }
 
 static bool asks_for_less(const struct result *r)
@@ -25,7 +35,7 @@ static bool asks_for_less(const struct result *r)
     case 504:
         return true;
     default:
-        return r->outcome == ATTEMPT_TIMEOUT;
+        return r->outcome == ATTEMPT_TIMEOUT || failed_on_the_way(r);
     }
 }
 
@@ -33,7 +43,8 @@ static bool asks_for_less(const struct result *r)
 static int64_t rest_us(const struct result *r)
 {
     unsigned status = answered_status(r);
-    if ((status != 429 && status != 503) || r->retry_after_us <= 0)
+    bool asks = status == 429 || status == 503 || r->outcome == ATTEMPT_TOKEN;
+    if (!asks || r->retry_after_us <= 0)
         return 0;
     const int64_t longest = RETRY_AFTER_MAX_S * US_PER_S;
     return r->retry_after_us < longest ? r->retry_after_us : longest;
@@ -64,6 +75,8 @@ struct verdict verdict_of(const struct result *result, enum attempt_trigger trig
     v.disable = answered_status(result) == 410;
     if (moment.rest_us > 0)
         v.not_before = wall_add(ended, moment.rest_us);
+    else if (failed_on_the_way(result))
+        v.not_before = wall_add(ended, ON_THE_WAY_REST_US);
 
     if (trigger == TRIGGER_MANUAL)
         return dead(v, REASON_NONE);

@@ -17,9 +17,10 @@ struct verdict {
     struct wall retry_at;        /* of OUTCOME_RETRY */
     enum delivery_reason reason; /* of OUTCOME_DEAD */
     bool disable;                /* 410: the endpoint is gone */
-    bool slow_down;              /* 429, 502, 503, 504, timeouts: the endpoint wants less */
-    struct wall not_before;      /* 429 and 503 with Retry-After: the whole endpoint rests until
-                                    then; {0}: no rest */
+    bool slow_down;              /* 429, 502, 503, 504, timeouts: the endpoint wants less; or our
+                                    proxy failed, or no access token came */
+    struct wall not_before;      /* 429 and 503 with Retry-After, a failed proxy, and no access
+                                    token: the whole endpoint rests until then; {0}: no rest */
 };
 
 /* A 2xx delivers; every other result, a redirect and a blocked address (names change) included, is

@@ -31,6 +31,7 @@ struct worker {
 
     /* the thread's own */
     struct transfers *transfers;
+    struct bearers *bearers;
     struct flights flights;
     struct lanes lanes;
     struct inbox_item *pending; /* taken, and waiting for memory */
@@ -266,7 +267,7 @@ static bool open_network(struct worker *w)
 {
     const struct dispatcher_settings *s = &w->shared->settings;
     struct transfer_settings settings = {
-        .guard = &w->shared->guard,
+        .outbound = &w->shared->outbound,
         .request_timeout_us = s->request_timeout_us,
         .connect_timeout_us = s->connect_timeout_us,
         .user_agent = s->user_agent,
@@ -275,7 +276,8 @@ static bool open_network(struct worker *w)
     };
     w->transfers =
         transfers_new(&settings, inbox_fd(w->inbox), (long)s->endpoint_max_in_flight, flight_ended);
-    return w->transfers != NULL;
+    w->bearers = w->transfers ? bearers_new(w->transfers, &w->shared->outbound) : NULL;
+    return w->bearers != NULL;
 }
 
 static void on_lane_moved(void *context, struct lane *lane)
@@ -300,6 +302,7 @@ struct worker *worker_new(struct shared *shared, unsigned index, unsigned count)
                                   .inbox = w->inbox,
                                   .held = w->held,
                                   .transfers = w->transfers,
+                                  .bearers = w->bearers,
                                   .moved = on_lane_moved,
                                   .context = w};
     flights_init(&w->flights);
@@ -342,6 +345,7 @@ void worker_free(struct worker **w)
         drop_mail(inbox_take(self->inbox));
     lanes_clear(&self->lanes);
     flights_clear(&self->flights);
+    bearers_free(&self->bearers);
     transfers_free(&self->transfers);
     held_free(&self->held);
     inbox_free(&self->inbox);

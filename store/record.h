@@ -19,6 +19,16 @@ enum err record_app_decode(struct span in, struct app **out) MUST_CHECK;
 void record_endpoint_encode(const struct endpoint *e, const struct vault *v, struct buf *out);
 enum err record_endpoint_decode(struct span in, const struct vault *v,
                                 struct endpoint **out) MUST_CHECK;
+/* record_transport.c: the fields `tag` of it that hold credentials. `sealed` is the field's value in
+ * memory of the caller's own, which is overwritten and must live as long as the endpoint. */
+void record_auth_encode(const struct endpoint *e, const struct vault *v, uint8_t tag,
+                        struct buf *out);
+enum err record_auth_decode(struct span sealed, const struct vault *v, uint8_t tag,
+                            struct endpoint *e) MUST_CHECK;
+void record_tls_encode(const struct endpoint *e, const struct vault *v, uint8_t tag,
+                       struct buf *out);
+enum err record_tls_decode(struct span sealed, const struct vault *v, uint8_t tag,
+                           struct endpoint *e) MUST_CHECK;
 
 void record_event_type_encode(const struct event_type *t, struct buf *out);
 enum err record_event_type_decode(struct span in, struct event_type **out) MUST_CHECK;
@@ -161,5 +171,12 @@ enum err record_task_result_decode(struct span in, struct task_result *out) MUST
 
 void record_marks_encode(const struct marks *m, struct buf *out);
 enum err record_marks_decode(struct span in, struct marks *out) MUST_CHECK;
+
+/* Of a row that says everything with its key. */
+void record_empty_encode(struct buf *out);
+
+/* The id of the default organisation. */
+void record_org_encode(const struct id *org, struct buf *out);
+enum err record_org_decode(struct span in, struct id *out) MUST_CHECK;
 
 #endif

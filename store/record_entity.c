@@ -2,7 +2,8 @@
  * clarity goes before bytes. Identity stands in the record as well as in the key, so that `check`
  * can compare them.
  *
- * Invariant: a signing key is on disk only in its sealed form, bound to its endpoint's id. */
+ * Invariant: a signing key, and what an endpoint authenticates with, is on disk only in its sealed
+ * form, bound to its endpoint's id. */
 #include "store/codec.h"
 #include "store/record.h"
 #include "store/vault.h"
@@ -27,6 +28,8 @@ enum {
     ENDPOINT_RETRY,
     ENDPOINT_TIMEOUT,
     ENDPOINT_MAX_IN_FLIGHT,
+    ENDPOINT_AUTH,
+    ENDPOINT_TLS,
 };
 enum { PORTAL_FLAGS = 1 };
 enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS, TYPE_RETRY };
@@ -212,6 +215,8 @@ void record_endpoint_encode(const struct endpoint *e, const struct vault *v, str
     encode_retry(out, ENDPOINT_RETRY, &e->retry);
     encode_number(out, ENDPOINT_TIMEOUT, e->timeout_us);
     encode_number(out, ENDPOINT_MAX_IN_FLIGHT, e->max_in_flight);
+    record_auth_encode(e, v, ENDPOINT_AUTH, out);
+    record_tls_encode(e, v, ENDPOINT_TLS, out);
     codec_end(out, start);
 }
 
@@ -250,10 +255,24 @@ static bool decode_pace(const struct codec_tagged *f, struct endpoint *e)
     }
 }
 
+static enum err decode_sealed(const struct codec_tagged *f, const struct vault *v,
+                              struct endpoint *e)
+{
+    switch (f->tag) {
+    case ENDPOINT_AUTH:
+        return record_auth_decode(f->value, v, ENDPOINT_AUTH, e);
+    case ENDPOINT_TLS:
+        return record_tls_decode(f->value, v, ENDPOINT_TLS, e);
+    default:
+        return decode_key(f->value, v, e);
+    }
+}
+
 static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, struct endpoint *e,
                                        unsigned filters_max)
 {
-    struct codec_tagged f = {0};
+    struct codec_tagged f = {.lists = CODEC_LIST(ENDPOINT_FILTER) | CODEC_LIST(ENDPOINT_CHANNEL) |
+                                      CODEC_LIST(ENDPOINT_KEY)};
     enum err err = ERR_OK;
     while (!err && codec_read_tagged(r, &f)) {
         switch (f.tag) {
@@ -286,7 +305,9 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, 
             e->headers = f.value;
             break;
         case ENDPOINT_KEY:
-            err = decode_key(f.value, v, e);
+        case ENDPOINT_AUTH:
+        case ENDPOINT_TLS:
+            err = decode_sealed(&f, v, e);
             break;
         case ENDPOINT_ORDERING:
             e->ordering = (enum ordering)(uint8_t)f.value.ptr[0];
@@ -376,7 +397,7 @@ enum err record_event_type_decode(struct span in, struct event_type **out)
     uint8_t flags = codec_read_below(&r, TYPE_FLAGS_END);
     t->archived = (flags & TYPE_ARCHIVED) != 0;
     t->deprecated = (flags & TYPE_DEPRECATED) != 0;
-    struct codec_tagged f = {0};
+    struct codec_tagged f = {.lists = CODEC_LIST(TYPE_FLAG)};
     while (codec_read_tagged(&r, &f)) {
         switch (f.tag) {
         case TYPE_NAME:

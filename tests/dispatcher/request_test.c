@@ -48,7 +48,7 @@ static unsigned sent(struct fixture *f, const char *begin)
 {
     unsigned n = 0;
     struct wall now = {INT64_C(1700000000000000)};
-    assert_true(request_build(&f->request, &f->destination, f->message, now));
+    assert_true(request_build(&f->request, &f->destination, f->message, span_text(NULL), now));
     for (const struct curl_slist *h = f->request.headers; h; h = h->next)
         n += span_starts(span_text(h->data), span_text(begin));
     return n;

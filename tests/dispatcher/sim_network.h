@@ -239,14 +239,23 @@ static inline void sim_answer(struct transfer *t, enum sim_nature nature)
     t->ends_us = world->now_us + us;
 }
 
-struct transfer *transfer_start(struct transfers *ts, struct destination *destination,
-                                const struct message *message, struct wall now,
-                                struct buf *response, void *owner)
+/* No endpoint here has an access token. */
+struct transfer *transfer_post(struct transfers *ts, struct destination *destination,
+                               const struct transfer_post *post)
 {
+    (void)ts, (void)destination, (void)post;
+    return NULL;
+}
+
+struct transfer *transfer_start(struct transfers *ts, struct destination *destination,
+                                const struct departure *departure, struct buf *response,
+                                void *owner)
+{
+    const struct message *message = departure->message;
     struct flight *f = owner;
     struct sim_endpoint *e = &world->store.endpoints[destination->endpoint->number];
     struct transfer *t = calloc(1, sizeof *t);
-    (void)now, (void)response;
+    (void)response;
     *t = (struct transfer){.all = ts,
                            .flight = f,
                            .endpoint = destination->endpoint->number,

@@ -65,6 +65,17 @@ static void attempts_without_an_answer_are_retried_and_only_timeouts_slow_down(v
     }
 }
 
+static void a_failed_proxy_is_retried_and_gives_the_endpoint_a_rest(void **state)
+{
+    (void)state;
+    struct verdict v = scheduled((struct result){ATTEMPT_PROXY, 0, NONE}, 2);
+    assert_int_equal(v.what, OUTCOME_RETRY);
+    assert_int_equal(v.retry_at.us, ended.us + 60 * S);
+    assert_int_equal(v.not_before.us, ended.us + S);
+    assert_true(v.slow_down);
+    assert_false(v.disable);
+}
+
 static void a_status_on_a_broken_exchange_is_not_an_answer(void **state)
 {
     (void)state;
@@ -184,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_2xx_delivers_and_every_other_status_is_retried),
         cmocka_unit_test(attempts_without_an_answer_are_retried_and_only_timeouts_slow_down),
+        cmocka_unit_test(a_failed_proxy_is_retried_and_gives_the_endpoint_a_rest),
         cmocka_unit_test(a_status_on_a_broken_exchange_is_not_an_answer),
         cmocka_unit_test(the_delivery_dies_after_the_last_step_of_the_schedule),
         cmocka_unit_test(an_empty_schedule_allows_one_attempt),
