@@ -15,7 +15,7 @@
  * failed handshake, a timeout, a broken answer, an address that is refused, any 5xx. Alive is every
  * other answer: a 4xx or a redirect is what a living endpoint says of this request, and the next
  * may be another; a 429 asks for less, which the limit and Retry-After see to. A failure of our own
- * is no sign at all. */
+ * or of our proxy is no sign at all. */
 #ifndef DISPATCHER_BREAKER_H
 #define DISPATCHER_BREAKER_H
 

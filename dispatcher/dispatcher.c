@@ -12,7 +12,6 @@
 #include "dispatcher/worker.h"
 
 #include <curl/curl.h>
-#include <openssl/x509.h>
 
 #define HISTOGRAM_FIRST_US 64 /* … to half a minute in the last bucket but one */
 
@@ -37,19 +36,9 @@ static bool settings_sound(const struct dispatcher_settings *s)
            s->drain_us >= 0 && s->retry_jitter >= 0 && s->retry_jitter <= 1;
 }
 
-/* A bundle without a certificate that can be read would refuse every HTTPS endpoint. */
-static bool ca_file_sound(const char *file)
-{
-    X509_STORE *certificates = X509_STORE_new();
-    bool sound = certificates && X509_STORE_load_locations(certificates, file, NULL) == 1;
-    X509_STORE_free(certificates);
-    return sound;
-}
-
 static enum err shared_init(struct shared *shared, const struct dispatcher_settings *settings,
                             struct store *store)
 {
-    const char *why = NULL;
     shared->settings = *settings;
     shared->store = store;
     shared->retry = retry_of_option(&settings->retry_schedule);
@@ -60,15 +49,9 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
                   LOG_END);
         return ERR_INVALID;
     }
-    if (guard_parse(settings->allow_subnets, &shared->guard, &why)) {
-        log_error("allow-subnets", LOG_TEXT_FIELD("why", why), LOG_END);
-        return ERR_INVALID;
-    }
-    if (settings->ca_file && !ca_file_sound(settings->ca_file)) {
-        log_error("ca-file", LOG_TEXT_FIELD("why", "no certificate could be read from it"),
-                  LOG_TEXT_FIELD("file", settings->ca_file), LOG_END);
-        return ERR_INVALID;
-    }
+    enum err e = outbound_init(&shared->outbound, settings);
+    if (e)
+        return e;
     shared->reserved = (unsigned)(settings->max_in_flight / (2 * settings->threads));
     shared->in_flight.max = settings->max_in_flight - shared->reserved * settings->threads;
     shared->slow.max = settings->max_in_flight > 1 ? settings->max_in_flight / 2 : 1;
@@ -142,6 +125,7 @@ void dispatcher_free(struct dispatcher **d)
         worker_free(&self->workers[i]);
     free(self->workers);
     throttles_clear(&self->shared.throttles);
+    outbound_free(&self->shared.outbound);
     free(self);
     curl_global_cleanup();
 }
@@ -205,5 +189,5 @@ int64_t dispatcher_endpoint_max(const struct dispatcher *d)
 enum err dispatcher_url_check(const struct dispatcher *d, struct span url, bool https_only,
                               struct buf *out, const char **why)
 {
-    return endpoint_url_check(&d->shared.guard, url, https_only, out, why);
+    return endpoint_url_check(&d->shared.outbound.guard, url, https_only, out, why);
 }

@@ -79,12 +79,19 @@ static bool is_special(const struct address *a)
     return !contains(&global6, a) || in_any(special6, sizeof special6 / sizeof *special6, a);
 }
 
-static enum guard_answer judge(const struct guard *g, struct address a)
+/* Of both spellings of an IPv4 address the plain one. */
+static struct address plain(struct address a)
 {
     if (contains(&mapped, &a)) {
         a.family = AF_INET;
         memmove(a.bytes, a.bytes + 12, 4);
     }
+    return a;
+}
+
+static enum guard_answer judge(const struct guard *g, struct address a)
+{
+    a = plain(a);
     if (!is_special(&a))
         return GUARD_PUBLIC;
     return in_any(g->allowed, g->count, &a) ? GUARD_ALLOWED : GUARD_REFUSED;
@@ -125,6 +132,15 @@ enum guard_answer guard_judge_text(const struct guard *g, const char *address)
     return address_parse(address, &a) ? judge(g, a) : GUARD_REFUSED;
 }
 
+bool guard_subnet_has(const struct subnet *s, const char *address)
+{
+    struct address a;
+    if (!address_parse(address, &a))
+        return false;
+    a = plain(a);
+    return contains(s, &a);
+}
+
 static bool bits_parse(struct span text, unsigned max, unsigned *out)
 {
     if (text.len < 1 || text.len > 3)
@@ -147,7 +163,7 @@ static bool has_host_bits(const struct subnet *s)
     return false;
 }
 
-static enum err subnet_parse(struct span text, struct subnet *out, const char **why)
+enum err guard_subnet_parse(struct span text, struct subnet *out, const char **why)
 {
     char host[INET6_ADDRSTRLEN];
     struct span address = span_cut(&text, '/');
@@ -184,7 +200,7 @@ enum err guard_parse(const char *subnets, struct guard *out, const char **why)
             *why = "too many subnets";
             return ERR_INVALID;
         }
-        enum err e = subnet_parse(item, &out->allowed[out->count], why);
+        enum err e = guard_subnet_parse(item, &out->allowed[out->count], why);
         if (e)
             return e;
         out->count++;

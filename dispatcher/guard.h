@@ -35,4 +35,9 @@ enum guard_answer guard_judge(const struct guard *g, const struct sockaddr *addr
  * not one. */
 enum guard_answer guard_judge_text(const struct guard *g, const char *address);
 
+/* "10.0.0.0/8". *why (static text) on ERR_INVALID. */
+enum err guard_subnet_parse(struct span text, struct subnet *out, const char **why) MUST_CHECK;
+/* Whether the address, in text form and in either spelling, is in the subnet. */
+bool guard_subnet_has(const struct subnet *s, const char *address);
+
 #endif

@@ -339,11 +339,12 @@ void lane_set_health(struct lane *lane, const struct endpoint_health *health, ui
         breaker_restore(&lane->breaker, policy, &health->breaker, now);
 }
 
-/* Whatever is no 2xx is a failure of the delivery, and of an endpoint that does nothing else; the
- * breaker's signs are fewer. */
+/* Whatever is no 2xx is a failure of the delivery, and, unless it was ours or our proxy's, of an
+ * endpoint that does nothing else; the breaker's signs are fewer. */
 static bool counts_as_failure(const struct result *r)
 {
-    return r->outcome != ATTEMPT_SUCCESS && r->outcome != ATTEMPT_INTERNAL;
+    return r->outcome != ATTEMPT_SUCCESS && r->outcome != ATTEMPT_INTERNAL &&
+           r->outcome != ATTEMPT_PROXY;
 }
 
 bool lane_judge(struct lane *lane, struct claim *c, const struct breaker_policy *policy,

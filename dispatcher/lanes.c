@@ -439,7 +439,7 @@ bool lanes_init(struct lanes *l)
     heap_init(&l->wakes);
     turn_init(&l->round);
     TAILQ_INIT(&l->overdue);
-    destinations_init(&l->destinations, &l->shared->guard);
+    destinations_init(&l->destinations, &l->shared->outbound);
     l->now = clock_wall();
     l->mono = clock_mono();
     l->rows_max = 2 * (READY_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;

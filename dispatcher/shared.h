@@ -5,13 +5,13 @@
 
 #include "dispatcher/budget.h"
 #include "dispatcher/dispatcher.h"
-#include "dispatcher/guard.h"
+#include "dispatcher/outbound.h"
 #include "dispatcher/throttle.h"
 
 struct shared {
     struct dispatcher_settings settings;
     struct retry_policy retry; /* as the settings say */
-    struct guard guard;
+    struct outbound outbound;
     struct store *store;
     unsigned reserved;       /* attempts that each thread may have in flight whatever others do */
     struct budget in_flight; /* attempts beyond those */

@@ -57,7 +57,7 @@ static void each_outcome_is_a_sign_or_none(void **state)
         {{ATTEMPT_TIMEOUT, 0, -1}, SIGN_SICK},    {{ATTEMPT_TIMEOUT, 200, -1}, SIGN_SICK},
         {{ATTEMPT_DNS, 0, -1}, SIGN_SICK},        {{ATTEMPT_TLS, 0, -1}, SIGN_SICK},
         {{ATTEMPT_BLOCKED, 0, -1}, SIGN_SICK},    {{ATTEMPT_PROTOCOL, 0, -1}, SIGN_SICK},
-        {{ATTEMPT_INTERNAL, 0, -1}, SIGN_NONE},
+        {{ATTEMPT_INTERNAL, 0, -1}, SIGN_NONE},   {{ATTEMPT_PROXY, 0, -1}, SIGN_NONE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(breaker_sign(&rows[i].result), rows[i].sign);

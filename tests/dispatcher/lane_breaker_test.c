@@ -59,6 +59,18 @@ static void when_it_opens_memory_is_given_back_and_the_lane_sleeps_until_the_pro
     assert_true(lane_can_go(f->lane, at(NOW + WAIT)));
 }
 
+static void a_failed_proxy_says_nothing_of_the_endpoint(void **state)
+{
+    struct fixture *f = *state;
+    static const struct result failed = {ATTEMPT_PROXY, 0, -1};
+    for (uint32_t n = 1; n <= 5; n++)
+        assert_true(hand_bytes(f, n, NOW, 10 + n, NOW, 100));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(end_with(f, &failed, NOW).health, HEALTH_SAME);
+    assert_int_equal(f->lane->breaker.state, BREAKER_CLOSED);
+    assert_int_equal(f->lane->failures, 0);
+}
+
 static void while_it_is_open_hand_offs_stay_on_disk(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(when_it_opens_memory_is_given_back_and_the_lane_sleeps_until_the_probe),
+        TEST(a_failed_proxy_says_nothing_of_the_endpoint),
         TEST(while_it_is_open_hand_offs_stay_on_disk),
         TEST(the_probe_goes_alone_and_its_success_lets_the_rest_go),
         TEST(a_sick_probe_opens_it_again),

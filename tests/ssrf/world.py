@@ -189,12 +189,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 class NameServer:
     """Answers with no time to live. `names` has for each name and type, A or AAAA, a list of rounds: one for
-    each question, the last for ever. A round is a list of addresses, or the text of an alias."""
+    each question, the last for ever. A round is a list of addresses, or the text of an alias. Of those in
+    `silent` it says nothing."""
 
     TYPES = {1: "A", 5: "CNAME", 28: "AAAA"}
 
     def __init__(self):
         self.names = {}
+        self.silent = set()
         self.asked = []  # (name, type)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((NAME_SERVER, 53))
@@ -202,7 +204,7 @@ class NameServer:
         self._thread.start()
 
     def forget(self):
-        self.names, self.asked = {}, []
+        self.names, self.silent, self.asked = {}, set(), []
 
     def add(self, name, a=(), aaaa=()):
         """Rounds, or the addresses of the only one."""
@@ -222,7 +224,9 @@ class NameServer:
             question, client = self._socket.recvfrom(512)
             if not question:
                 return
-            self._socket.sendto(self._answer(question), client)
+            answer = self._answer(question)
+            if self.asked[-1][0] not in self.silent:
+                self._socket.sendto(answer, client)
 
     def _answer(self, question):
         labels, at = [], 12
