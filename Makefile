@@ -114,6 +114,14 @@ $(OUT)/faults/%.so: tests/faults/%.c tests/faults/control.c $(wildcard tests/fau
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 -O2 -g $(WARN) $(WERROR) -include base/banned.h -fPIC \
 	    -fvisibility=hidden -pthread -shared -o $@ $(filter %.c,$^)
 
+# The receiver that misbehaves in every way.
+CHAOS := $(OUT)/chaos/chaos
+
+$(CHAOS): $(OUT)/obj/tests/chaos/chaos.o $(LIBS_http)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # The guard's verdicts for the SSRF tests.
 $(OUT)/ssrf/judge: $(OUT)/obj/tests/ssrf/judge.o $(LIBS_dispatcher)
 	@mkdir -p $(@D)
@@ -158,7 +166,7 @@ $(VENV): tests/api/requirements.txt | $(DEPS)/test
 	@touch $@
 
 .PHONY: test
-test: all $(TESTS) $(VENV) ## all tests: unit and API
+test: all $(CHAOS) $(TESTS) $(VENV) ## all tests: unit and API
 	@rm -rf $(RESULTS)/test
 	@tests/unit.sh $(RESULTS)/test $(TESTS) || true
 	@$(call pytest,tests/api,$(RESULTS)/test/api)
@@ -191,6 +199,11 @@ faults: all $(FAULTS) $(VENV) ## power cuts, disk errors, bit rot, no memory, ki
 	@rm -rf $(RESULTS)/faults
 	@SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/python tests/faults/run.py \
 	    $(RESULTS)/faults $(FAULTS_OPTIONS)
+
+.PHONY: isolation
+isolation: all $(BENCH) $(CHAOS) $(VENV) ## what healthy endpoints get alone and beside sick ones, as one table
+	@rm -rf $(RESULTS)/isolation
+	@.venv/bin/python tests/isolation/isolation.py $(OUT) $(RESULTS)/isolation $(ISOLATION_OPTIONS)
 
 # The namespaces are one for all of its tests, so that they run one after another.
 ssrf: WORKERS := 0

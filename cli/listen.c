@@ -6,7 +6,7 @@
 #include "base/rand.h"
 #include "cli/command.h"
 #include "cli/verify.h"
-#include "http/receiver.h"
+#include "http/chaos.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +20,7 @@ struct listen_options {
     int64_t fail_status;
     int64_t delay_us;
     double fail_rate;
+    int chaos; /* index into chaos_choices */
     bool body;
 };
 
@@ -63,6 +64,12 @@ static const struct option options[] = {
      .min = 200,
      .max = 599,
      .help = "Status of the failing share."},
+    {.name = "chaos",
+     .type = OPTION_CHOICE,
+     .offset = AT(chaos),
+     .fallback = "none",
+     .choices = chaos_choices,
+     .help = "Misbehave to each delivery instead of an answer; they are listed below."},
     {.name = "body",
      .type = OPTION_FLAG,
      .offset = AT(body),
@@ -111,30 +118,60 @@ static void print_body(struct span body, bool whole)
     printf("%s\n", shown < body.len ? " …" : "");
 }
 
+/* As soon as it has come: a signature is good for some minutes only. */
+static const char *verified_text(const struct listen_options *o, const struct received *r)
+{
+    if (!o->secret)
+        return "not verified (no --secret)";
+    return verify_text(verify_delivery(o->secret, signed_header(r, "id"),
+                                       signed_header(r, "timestamp"), signed_header(r, "signature"),
+                                       r->body, clock_wall().us / US_PER_S));
+}
+
+/* Under the mutex. */
+static void print_delivery(struct listener *l, const struct received *r, const char *verified,
+                           const char *answered)
+{
+    const char *id = signed_header(r, "id");
+    char now[WALL_TEXT_LEN + 1];
+    wall_format(clock_wall(), now);
+    printf("%.12s  #%llu  %s %s  %s  %zu bytes  %s  -> %s\n    ", now + 11,
+           (unsigned long long)++l->count, r->method, r->path, id ? id : "-", r->body.len, verified,
+           answered);
+    print_body(r->body, l->options->body);
+    fflush(stdout);
+}
+
 static unsigned on_delivery(void *context, const struct received *r)
 {
     struct listener *l = context;
     const struct listen_options *o = l->options;
-    const char *id = signed_header(r, "id");
-    const char *verified = "not verified (no --secret)";
-    if (o->secret)
-        verified = verify_text(verify_delivery(o->secret, id, signed_header(r, "timestamp"),
-                                               signed_header(r, "signature"), r->body,
-                                               clock_wall().us / US_PER_S));
+    const char *verified = verified_text(o, r);
+    char answered[16];
     pause_for(o->delay_us);
-    char now[WALL_TEXT_LEN + 1];
-    wall_format(clock_wall(), now);
 
     pthread_mutex_lock(&l->mutex);
     bool fail = rng_unit(&l->rng) < o->fail_rate;
     unsigned status = (unsigned)(fail ? o->fail_status : o->status);
-    printf("%.12s  #%llu  %s %s  %s  %zu bytes  %s  -> %u\n    ", now + 11,
-           (unsigned long long)++l->count, r->method, r->path, id ? id : "-", r->body.len, verified,
-           status);
-    print_body(r->body, o->body);
-    fflush(stdout);
+    snprintf(answered, sizeof answered, "%u", status);
+    print_delivery(l, r, verified, answered);
     pthread_mutex_unlock(&l->mutex);
     return status;
+}
+
+static unsigned on_victim(void *context, const struct received *r)
+{
+    struct listener *l = context;
+    const char *name = chaos_choices[l->options->chaos];
+    pthread_mutex_lock(&l->mutex);
+    if (r->method) {
+        print_delivery(l, r, verified_text(l->options, r), name);
+    } else {
+        printf("#%llu  a connection  -> %s\n", (unsigned long long)++l->count, name);
+        fflush(stdout);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    return 0;
 }
 
 static int print_help(void)
@@ -145,38 +182,87 @@ static int print_help(void)
              "usage: surehook listen [options]\n\nReceives deliveries, prints them, verifies "
              "their signatures and answers as told.\n\n");
     option_help(options, OPTION_COUNT, &text);
+    buf_text(&text, "\nWhat --chaos does:\n\n");
+    for (size_t i = 0; i < chaos_gentle_count; i++)
+        buf_printf(&text, "  %-18s  %s\n", chaos_gentle[i].name, chaos_gentle[i].help);
     fwrite(text.ptr, 1, text.len, stdout);
     buf_free(&text);
     return 0;
 }
 
-static int run(const struct listen_options *o)
+static sigset_t ending_signals(void)
 {
-    if (o->secret && !verify_secret_valid(o->secret)) {
-        fprintf(stderr, "surehook: secret: must be whsec_ or whpk_ and base64\n");
-        return 2;
-    }
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    return set;
+}
+
+/* Prints the address and waits for the end. */
+static int serve_until_told(const char *address)
+{
+    const sigset_t set = ending_signals();
+    int received;
+    printf("listening on http://%s\n", address);
+    fflush(stdout);
+    sigwait(&set, &received);
+    return 0;
+}
+
+static int cannot_listen(const struct listen_options *o, enum err e)
+{
+    fprintf(stderr, "surehook: cannot listen on %s: %s\n", o->address, err_text(e));
+    return 1;
+}
+
+static int run_chaos(struct listener *l)
+{
+    const struct listen_options *o = l->options;
+    char address[LISTEN_ADDRESS_MAX];
+    struct chaos *chaos = chaos_new(on_victim, l);
+    enum err e = chaos ? chaos_listen(chaos, o->address, &chaos_gentle[o->chaos - 1], address)
+                       : ERR_NO_MEMORY;
+    if (!e)
+        e = chaos_start(chaos);
+    int status = e ? cannot_listen(o, e) : serve_until_told(address);
+    chaos_stop(&chaos);
+    return status;
+}
+
+static int run_receiver(struct listener *l)
+{
+    struct receiver *receiver = NULL;
+    enum err e = receiver_start(l->options->address, on_delivery, l, &receiver);
+    int status = e ? cannot_listen(l->options, e) : serve_until_told(receiver_address(receiver));
+    receiver_stop(&receiver);
+    return status;
+}
+
+/* NULL or what is wrong. */
+static const char *problem_of(const struct listen_options *o)
+{
+    if (o->secret && !verify_secret_valid(o->secret))
+        return "secret: must be whsec_ or whpk_ and base64";
+    if (o->chaos && (o->status != 204 || o->delay_us || o->fail_rate > 0))
+        return "chaos: there is no answer, and so no status, delay or fail-rate";
+    return NULL;
+}
+
+static int run(const struct listen_options *o)
+{
+    const char *problem = problem_of(o);
+    if (problem) {
+        fprintf(stderr, "surehook: %s\n", problem);
+        return 2;
+    }
+    const sigset_t set = ending_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     struct listener listener = {.options = o, .mutex = PTHREAD_MUTEX_INITIALIZER};
     uint64_t seed;
     rand_bytes(&seed, sizeof seed);
     rng_seed(&listener.rng, seed);
-    struct receiver *receiver = NULL;
-    enum err e = receiver_start(o->address, on_delivery, &listener, &receiver);
-    if (e) {
-        fprintf(stderr, "surehook: cannot listen on %s: %s\n", o->address, err_text(e));
-        return 1;
-    }
-    printf("listening on http://%s\n", receiver_address(receiver));
-    fflush(stdout);
-    int received;
-    sigwait(&set, &received);
-    receiver_stop(&receiver);
-    return 0;
+    return o->chaos ? run_chaos(&listener) : run_receiver(&listener);
 }
 
 int command_listen(int argc, char **argv)

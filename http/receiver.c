@@ -15,10 +15,15 @@ struct receiver {
     char address[LISTEN_ADDRESS_MAX];
 };
 
+static const char *header_of(const void *connection, const char *name)
+{
+    return MHD_lookup_connection_value((struct MHD_Connection *)(uintptr_t)connection,
+                                       MHD_HEADER_KIND, name);
+}
+
 const char *receiver_header(const struct received *r, const char *name)
 {
-    return MHD_lookup_connection_value((struct MHD_Connection *)(uintptr_t)r->connection,
-                                       MHD_HEADER_KIND, name);
+    return r->header(r->connection, name);
 }
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status)
@@ -53,8 +58,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     }
     if (body->failed)
         return answer(connection, MHD_HTTP_CONTENT_TOO_LARGE);
-    const struct received received = {
-        .method = method, .path = url, .body = buf_view(body), .connection = connection};
+    const struct received received = {.method = method,
+                                      .path = url,
+                                      .body = buf_view(body),
+                                      .header = header_of,
+                                      .connection = connection};
     return answer(connection, r->handler(r->context, &received));
 }
 

@@ -10,7 +10,8 @@ struct receiver;
 struct received {
     const char *method, *path;
     struct span body;
-    const void *connection; /* for receiver_header */
+    const char *(*header)(const void *connection, const char *name); /* for receiver_header … */
+    const void *connection;                                          /* … and its argument */
 };
 
 /* A header's first value or NULL; only inside the handler. */

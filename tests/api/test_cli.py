@@ -2,6 +2,7 @@
 
 import queue
 import re
+import socket
 import stat
 import subprocess
 import threading
@@ -288,6 +289,38 @@ def test_listen_answers_as_told(service, app, listen):
     endpoint = subscribe_url(service, app, people.url, "whsec_" + "A" * 32)
     msg = service.send(app)
     assert service.until(app, msg, endpoint, "dead")["lastStatusCode"] == 418
+
+
+def test_listen_misbehaves_as_told(start, listen):
+    service = start(request_timeout="300ms", retry_schedule="")
+    app = service.new_app()
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    people = listen("--chaos=drip-headers", f"--secret={secret}")
+    endpoint = subscribe_url(service, app, people.url, secret)
+    msg = service.send(app, b'{"hello":"people"}')
+    line = people.line()
+    assert msg in line and "POST /hook" in line and "signature good" in line and "drip-headers" in line
+    assert '{"hello":"people"}' in people.line()
+    service.until(app, msg, endpoint, "dead")
+    path = f"/app/{app}/attempt/endpoint/{endpoint}"
+    assert [a["outcome"] for a in service.get(path).json()["data"]] == ["timeout"]
+
+
+def test_listen_tells_of_a_connection_without_a_request(listen):
+    people = listen("--chaos=reset-accept")
+    address = people.url.removeprefix("http://").split(":")
+    with pytest.raises(ConnectionResetError):
+        with socket.create_connection((address[0], int(address[1])), DEADLINE) as connection:
+            connection.recv(1)
+    assert people.line() == "#1  a connection  -> reset-accept"
+
+
+def test_listen_explains_each_misbehaviour():
+    text = run("listen", "--help").stdout
+    choices = text.split("What --chaos does:")[1].split("\n\n")[1].splitlines()
+    assert len(choices) > 10 and all(len(line.split(None, 1)) == 2 for line in choices)
+    assert run("listen", "--chaos=nothing-like-it").returncode == 2
+    assert "chaos" in run("listen", "--chaos=silent", "--status=500").stderr
 
 
 def test_listen_refuses_what_is_no_secret():

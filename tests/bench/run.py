@@ -95,9 +95,9 @@ class Server:
 
 
 class Surehook(Server):
-    def __init__(self, build, data):
-        super().__init__([os.path.join(build, "surehook"), "serve", "--listen", "127.0.0.1:0",
-                          "--data", data, "--allow-subnets", "127.0.0.0/8", "--log-level", "warn"])
+    def __init__(self, build, data, *options):
+        super().__init__([os.path.join(build, "surehook"), "serve", "--listen", "127.0.0.1:0", "--data", data,
+                          "--allow-subnets", "127.0.0.0/8", "--log-level", "warn", *options])
         self.token = open(os.path.join(data, "admin.key")).read().strip()
 
     def call(self, method, path, body=None):

@@ -1,0 +1,246 @@
+"""`make isolation`: what healthy endpoints get alone, and beside sick ones, as one table.
+
+    isolation.py BUILD RESULTS [--quick] [--only SCENARIO]... [--rounds N] [--backlog N]
+
+Stores have the same 100 healthy endpoints, each in an application of its own. One has nothing else (alone), one
+has the scenario's sick endpoints, too, with deliveries waiting and more of them coming (beside). A service runs
+on one after the other in turns, because two at once would take each other's processor, and a machine is faster
+in one minute than in the next; shown are the medians.
+
+  dead      one endpoint that refuses every connection, with a million deliveries waiting
+  silent    the same with one that takes every request and never answers
+  hostile   500 endpoints that do what the chaos receiver can (tests/chaos)
+
+A store with a million messages is slower than an empty one, whatever became of them. So that this is not taken
+for the sick endpoint's doing, the first two have a third store, in which the same million was delivered (done).
+
+With --quick the numbers are small and no time is judged, for a shared machine proves nothing about time: that
+every healthy delivery arrives, that memory keeps its bound and that no attempt outlasts its timeout must hold
+anywhere. Exit status 1 when a target is missed.
+"""
+
+import argparse
+import contextlib
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "api")]
+
+import run as bench  # noqa: E402
+from chaos import Chaos  # noqa: E402
+
+HEALTHY = 100
+HOSTILE = 500
+REQUEST_TIMEOUT_S = 5
+FULL = {"events": 40_000, "seconds": 5, "backlog": 1_000_000, "hostile_backlog": 200, "rounds": 5}
+QUICK = {"events": 3_000, "seconds": 1, "backlog": 20_000, "hostile_backlog": 10, "rounds": 1}
+
+# Of the figures beside the sick, as a share of those alone.
+RATE_LEAST, LATENCY_MOST, START_MOST = 0.9, 1.1, 1.1
+MEMORY_MORE_MIB = 64
+ATTEMPT_MOST_S = REQUEST_TIMEOUT_S + 1
+
+
+class Store:
+    """A data directory with the healthy endpoints, and the service that runs on it during a turn."""
+
+    def __init__(self, run):
+        self.run = run
+        self.data = tempfile.mkdtemp(dir=run.work)
+        self.others = None  # the application of the endpoints that are not measured
+        self.memory_kib = 0
+        with self.running():
+            apps = [self.server.application(f"healthy-{i}", run.sink.port, 1) for i in range(HEALTHY)]
+            self.apps_file = bench.write_lines(self.data + ".apps", apps)
+
+    @contextlib.contextmanager
+    def running(self):
+        """Yields the seconds that the start took."""
+        begun = time.monotonic()
+        self.server = bench.Surehook(self.run.build, self.data, "--drain-timeout=0s",
+                                     f"--request-timeout={REQUEST_TIMEOUT_S}s")
+        started = time.monotonic() - begun
+        done = threading.Event()
+        helpers = [threading.Thread(target=work, args=(done,)) for work in (self.watch_memory, self.feed)]
+        for helper in helpers:
+            helper.start()
+        try:
+            yield started
+        finally:
+            done.set()
+            for helper in helpers:
+                helper.join()
+            self.server.stop()
+
+    def watch_memory(self, done):
+        while not done.wait(0.1):
+            self.memory_kib = max(self.memory_kib, self.server.anonymous_kib())
+
+    def feed(self, done):
+        """An event a second for each of the others."""
+        while self.others and not done.wait(1):
+            self.server.call("POST", f"/app/{self.others}/msg", {"eventType": "more", "payload": {}})
+
+    def add_others(self, urls, backlog):
+        """Endpoints at the URLs, and so many messages for each of them."""
+        app = self.server.call("POST", "/app", {"name": "others"})["id"]
+        for url in urls:
+            self.server.call("POST", f"/app/{app}/endpoint", {"url": url})
+        for done in range(0, backlog, 1000):
+            messages = [{"eventType": "old", "payload": {"n": done + i}} for i in range(min(1000, backlog - done))]
+            self.server.call("POST", f"/app/{app}/msg/batch", {"messages": messages})
+        self.others = app
+
+
+class Run:
+    def __init__(self, options, work):
+        self.build, self.work = options.build, work
+        self.size = dict(QUICK if options.quick else FULL)
+        self.size |= {name: getattr(options, name) for name in ("rounds", "backlog") if getattr(options, name)}
+        self.sink = bench.Sink(options.build, work)
+        self.other_sink = bench.Sink(options.build, tempfile.mkdtemp(dir=work))
+        self.chaos = Chaos(f"{options.build}/chaos/chaos", work)
+
+    def stop(self):
+        self.chaos.stop()
+        self.sink.stop()
+        self.other_sink.stop()
+
+    def load(self, store, rate, count):
+        """The generator's figures and the sink's; returns when every delivery has arrived."""
+        self.sink.ask("reset")
+        begun = time.monotonic()
+        bench.load(self.build, store.server, store.server.token, store.apps_file, "-", 64, rate, count)
+        arrived = self.sink.wait_for(count)
+        return count / (time.monotonic() - begun), arrived
+
+    def turn(self, store, half_rate):
+        """A turn of one store: its figures, in milliseconds and a second."""
+        seconds = self.size["seconds"]
+        with store.running() as started:
+            self.load(store, 0, self.size["events"] // 10)
+            rate, _ = self.load(store, 0, self.size["events"])
+            half_rate = half_rate or rate / 2
+            _, calm = self.load(store, 1000, 1000 * seconds)
+            _, busy = self.load(store, half_rate, int(half_rate * seconds))
+        return {"events/s": rate, "p50 at 1,000/s": calm["p50"] / 1000, "p99 at 1,000/s": calm["p99"] / 1000,
+                "p50 at half": busy["p50"] / 1000, "p99 at half": busy["p99"] / 1000,
+                "start-up": started * 1000}
+
+    def compare(self, stores):
+        """The medians of each store; the first sets the rate for all. They take turns, and who begins changes."""
+        taken = {store: [] for store in stores}
+        half_rate = 0
+        for n in range(self.size["rounds"]):
+            first = n % len(stores)
+            for store in stores[first:] + stores[:first]:
+                taken[store].append(self.turn(store, half_rate))
+                half_rate = half_rate or taken[store][0]["events/s"] / 2
+        figures = []
+        for store, turns in taken.items():
+            median = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+            figures.append({**median, "memory": store.memory_kib / 1024})
+        return figures
+
+
+def closed_port():
+    """One at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def sick_endpoints(run, scenario):
+    """The URLs of the sick endpoints, and how many deliveries wait at each."""
+    if scenario == "dead":
+        return [f"http://127.0.0.1:{closed_port()}/dead"], run.size["backlog"]
+    if scenario == "silent":
+        return [run.chaos.url("silent")], run.size["backlog"]
+    names = sorted(run.chaos.ports)
+    return [run.chaos.url(names[i % len(names)], f"/{i}") for i in range(HOSTILE)], run.size["hostile_backlog"]
+
+
+def done_store(run):
+    """The million of the sick endpoint, delivered."""
+    store = Store(run)
+    with store.running():
+        store.add_others([f"http://127.0.0.1:{run.other_sink.port}/done"], run.size["backlog"])
+        run.other_sink.wait_for(run.size["backlog"], patience=900)
+    return store
+
+
+def judge(fair, beside, longest_s, quick):
+    """What misses its target; `fair` is the store to compare with."""
+    missed = []
+    if beside["memory"] > fair["memory"] + MEMORY_MORE_MIB:
+        missed.append("memory")
+    if longest_s > ATTEMPT_MOST_S:
+        missed.append(f"an attempt of {longest_s:.1f} s")
+    if quick:
+        return missed
+    if beside["events/s"] < RATE_LEAST * fair["events/s"]:
+        missed.append("events/s")
+    for name in ("p99 at 1,000/s", "p99 at half"):
+        if beside[name] > LATENCY_MOST * fair[name]:
+            missed.append(name)
+    if beside["start-up"] > START_MOST * fair["start-up"]:
+        missed.append("start-up")
+    return missed
+
+
+def scenario(run, name, quick):
+    stores = {"alone": Store(run)}
+    if name != "hostile":
+        stores["done"] = done_store(run)
+    beside = stores["beside"] = Store(run)
+    with beside.running():
+        beside.add_others(*sick_endpoints(run, name))
+    figures = dict(zip(stores, run.compare(list(stores.values()))))
+    seen = run.chaos.figures().values()
+    longest_s = max(of["longest_us"] for of in seen) / 1e6
+    fair = figures.get("done", figures["alone"])
+    missed = judge(fair, figures["beside"], longest_s, quick)
+    print_scenario(name, figures, fair)
+    print(f"{'':<8} {sum(of['connections'] for of in seen):,} connections to the chaos receiver, the longest"
+          f" {longest_s:.1f} s; {'missed: ' + ', '.join(missed) if missed else 'every target met'}", flush=True)
+    return missed
+
+
+def print_scenario(name, figures, fair):
+    print(f"{name:<8} {'':<16}" + "".join(f"{store:>10}" for store in figures) + f"{'ratio':>8}")
+    for figure, value in fair.items():
+        digits, unit = {"events/s": (0, ""), "memory": (1, "MiB")}.get(figure, (2, "ms"))
+        row = "".join(f"{of[figure]:>10.{digits}f}" for of in figures.values())
+        print(f"{'':<8} {figure:<16}{row}{figures['beside'][figure] / value:>8.2f} {unit}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    scenarios = ("dead", "silent", "hostile")
+    parser.add_argument("build")
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--quick", action="store_true", help="small numbers, and no time is judged")
+    parser.add_argument("--only", action="append", choices=scenarios)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--backlog", type=int)
+    options = parser.parse_args()
+    options.results.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name in options.only or scenarios:
+        with tempfile.TemporaryDirectory(prefix="surehook-isolation-") as work:
+            run = Run(options, work)
+            missed = scenario(run, name, options.quick)
+            run.stop()
+        (options.results / f"{name}.tap").write_text(f"{'not ok' if missed else 'ok'} - {name}\n")
+        failed = failed or bool(missed)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
