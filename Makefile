@@ -98,7 +98,7 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Fault experiments: programs on the store, and libraries that are preloaded into the service.
-FAULTS := $(addprefix $(OUT)/faults/,cut rot witness disk.so memory.so)
+FAULTS := $(addprefix $(OUT)/faults/,cut rot witness disk.so memory.so surehook)
 
 $(OUT)/faults/cut: $(patsubst %,$(OUT)/obj/tests/faults/%.o,cut crash_disk ledger) $(LIBS_store)
 $(OUT)/faults/rot: $(patsubst %,$(OUT)/obj/tests/faults/%.o,rot ledger) $(LIBS_store)
@@ -148,6 +148,21 @@ demo: all ## the life of a webhook, from POST to replay, within a minute
 
 # ---- Tests -------------------------------------------------------------------------------------
 # Every runner leaves its results below build/results; the tally sums them in one last line.
+# The program with the fail points of base/failpoint.h: the files that have them, built once more, come
+# before the archives with the others.
+FAIL_OBJECTS := $(patsubst %.c,$(OUT)/obj/fail/%.o,$(shell grep -lE 'FAILPOINT|INDEX_TABLE_BYTES' \
+                $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))))
+
+$(OUT)/obj/fail/%.o: %.c | $(DEPS)/build
+	@mkdir -p $(@D)
+	@echo "CC   $< (fail points)"
+	$(Q)$(CC) $(CPPFLAGS) -DSUREHOOK_FAILPOINTS $(CFLAGS) -c -o $@ $<
+
+$(OUT)/faults/surehook: $(OUT)/obj/cli/main.o $(FAIL_OBJECTS) $(LIBS_cli)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 
 WORKERS ?= $(shell expr 2 \* $$(nproc))
 VENV    := .venv/ready

@@ -17,7 +17,7 @@
     X(CORRUPT, "a record failed its checksum or its decoding and was set aside") \
     X(IO, "the disk failed; the process must stop")                              \
     X(LOCKED, "another process uses this data directory")                        \
-    X(VERSION, "the data was written by a newer version")                        \
+    X(VERSION, "the data has the format of another version")                     \
     X(NO_MEMORY, "out of memory")                                                \
     X(STOPPING, "the service is shutting down")                                  \
     X(MISMATCH, "the idempotency key was used with another body")                \

@@ -10,8 +10,8 @@ static const char help[] =
     "usage: surehook backup DIR [--data DIR]\n"
     "\n"
     "Copies the store into DIR, which must be empty or missing, while the service runs or not.\n"
-    "Every event acknowledged before the command began is in the copy. To restore, start\n"
-    "`surehook serve --data DIR`.\n";
+    "Every event acknowledged before the command began is in the copy. `surehook restore DIR`\n"
+    "puts it back.\n";
 
 /* The service has another working directory, so that it gets the whole path. */
 static bool whole_path(const char *dir, char out[PATH_MAX])

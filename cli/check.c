@@ -18,9 +18,11 @@ static void say(void *context, const char *finding)
 static int check(const struct config *config)
 {
     struct store *store = NULL;
+    struct store_settings settings = config->store;
+    settings.as_is = true;
     if (!config_has_data(config))
         return 2;
-    enum err e = store_open(&config->store, &store);
+    enum err e = store_open(&settings, &store);
     if (e) {
         fprintf(stderr, "surehook: cannot open %s: %s\n", config->store.dir, err_text(e));
         return 2;

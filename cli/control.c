@@ -1,6 +1,7 @@
 /* The control socket. A request at a time, on one thread: operators are few and patient. */
 #include "cli/control.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "cli/config.h"
 
@@ -128,6 +129,7 @@ static int bind_private(const struct sockaddr_un *address)
     mode_t before = umask(0177);
     int bound = bind(fd, (const struct sockaddr *)address, sizeof *address);
     umask(before);
+    FAILPOINT("control-bound");
     if (bound || listen(fd, 8)) {
         close(fd);
         return -1;
@@ -207,9 +209,11 @@ enum err control_ask(const char *data_dir, const json_t *request, json_t **answe
 static json_t *run_on_stopped(const struct config *config, const json_t *request)
 {
     struct store *store = NULL;
+    struct store_settings settings = config->store;
+    settings.as_is = true; /* `serve` alone brings an older format up to date */
     if (!config_has_data(config))
         return NULL;
-    enum err e = store_open(&config->store, &store);
+    enum err e = store_open(&settings, &store);
     if (!e)
         e = store_start(store, &(struct store_listener){0});
     json_t *answer = e ? NULL : action_run(store, request);

@@ -13,7 +13,9 @@ static const struct {
     {"key", command_key, "create, list and revoke API keys"},
     {"listen", command_listen, "receive deliveries, print and verify them"},
     {"backup", command_backup, "copy the data directory, also while the service runs"},
-    {"check", command_check, "verify every record and index of a stopped service's data"},
+    {"restore", command_restore, "put a backup into an empty data directory"},
+    {"compact", command_compact, "give back the disk that a stopped service's data does not need"},
+    {"check", command_check, "verify every page, record and index of a stopped service's data"},
     {"version", command_version, "print the version"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

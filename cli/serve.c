@@ -8,12 +8,15 @@
 #include "cli/config.h"
 #include "cli/control.h"
 
+#include "base/failpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -135,8 +138,10 @@ static enum err keep_first_key(void *context, const char *token)
         return ERR_IO;
     size_t len = strlen(token);
     bool written = write(fd, token, len) == (ssize_t)len && write(fd, "\n", 1) == 1 && !fsync(fd);
+    FAILPOINT("key-written");
     if (close(fd) || !written || rename(fresh, path) || !sync_directory(dir))
         return ERR_IO;
+    FAILPOINT("key-renamed");
     log_info("first key", LOG_TEXT_FIELD("wrote", path), LOG_END);
     return ERR_OK;
 }
@@ -210,6 +215,24 @@ static void run_in_turns(void)
     (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 }
 
+/* Each client has a descriptor and each attempt another. With none left, accepting, connecting and
+ * the store's own files fail in the middle of things: so clients get half at most. */
+static void bound_connections(struct config *c)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    rlim_t soft = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        files.rlim_cur = soft;
+    if ((rlim_t)c->http.max_connections <= files.rlim_cur / 2)
+        return;
+    c->http.max_connections = (int64_t)(files.rlim_cur / 2);
+    log_warn("fewer connections than max-connections: too few open files are allowed",
+             LOG_INT("connections", c->http.max_connections), LOG_END);
+}
+
 int command_serve(int argc, char **argv)
 {
     if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
@@ -238,6 +261,7 @@ int command_serve(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     run_in_turns();
+    bound_connections(&config);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     struct service service = {.failed = eventfd(0, EFD_CLOEXEC)};
     if (signals >= 0 && service.failed >= 0)

@@ -252,7 +252,9 @@ static enum err put_types(struct batch *b, struct task *t, const struct table_en
         if (e != ERR_NOT_FOUND)
             continue;
         t->results++;
-        e = batch_put_span(b, TREE_TASK_RESULT, key_span(&key), span_of(NULL, 0), 0);
+        buf_clear(&b->record);
+        record_empty_encode(&b->record);
+        e = batch_put(b, TREE_TASK_RESULT, key_span(&key), 0);
     }
     return e;
 }

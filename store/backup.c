@@ -5,6 +5,7 @@
  * ERR_OK. The long read transaction pins free pages: the file grows while a backup runs. */
 #include "store/internal.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <dirent.h>
@@ -71,8 +72,10 @@ enum err store_backup(struct store *s, const char *dir)
     if (e)
         return e;
     e = env_err(mdb_env_copy2(s->env.mdb, dir, 0), "copy the environment");
+    FAILPOINT("backup-copied");
     if (!e)
         e = sync_file(file);
+    FAILPOINT("backup-synced");
     if (!e)
         e = env_sync_directory(dir);
     if (e)

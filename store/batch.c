@@ -8,10 +8,12 @@
  *   - after batch_abort the next batch sees exactly what the last commit left. */
 #include "store/batch.h"
 
+#include "store/codec.h"
 #include "store/entry.h"
 #include "store/stat.h"
 #include "store/task.h"
 
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/log.h"
 
@@ -29,7 +31,7 @@ bool batch_broken_by(enum err e)
 
 enum err batch_setup(struct batch *b, struct store *s, MDB_txn *txn)
 {
-    *b = (struct batch){.s = s, .marks = {.next_app = 1, .next_endpoint = 1, .next_version = 1}};
+    *b = (struct batch){.s = s};
     buf_init(&b->record, RECORD_MAX);
     b->tasks = tasks_new();
     if (!b->tasks)
@@ -38,8 +40,6 @@ enum err batch_setup(struct batch *b, struct store *s, MDB_txn *txn)
     enum err e = tree_get(&s->env, txn, TREE_META, SPAN(META_MARKS), &value);
     if (!e)
         e = record_marks_decode(value, &b->marks);
-    else if (e == ERR_NOT_FOUND)
-        e = ERR_OK;
     b->messages.last = b->marks.message;
     b->attempts.last = b->marks.attempt;
     return e ? e : tasks_load(b->tasks, s, txn);
@@ -141,6 +141,7 @@ static enum err commit_transaction(struct batch *b)
     int rc = mdb_txn_commit(b->txn);
     b->txn = NULL;
     enum err e = env_err(rc, "commit");
+    FAILPOINT("commit");
     if (e || !b->rows)
         return e;
     struct store_stats *stats = &b->s->stats;
@@ -174,6 +175,7 @@ enum err batch_commit(struct batch *b)
         table_endpoint_forget(b->s->table, b->forgotten[i]);
     for (struct handoff *h = b->handoffs; h; h = (struct handoff *)h->item.next)
         h->txn = b->txn_id;
+    FAILPOINT("committed");
     return ERR_OK;
 }
 
@@ -200,8 +202,17 @@ void batch_abort(struct batch *b)
 
 /* ---------------------------------------------------------------- rows */
 
+/* Records that do not say whose they are, in rows of which no other row speaks. */
+static bool is_bound(enum tree t)
+{
+    return t == TREE_HEALTH || t == TREE_PORTAL || t == TREE_TASK || t == TREE_TASK_FILTER ||
+           t == TREE_TASK_RESULT;
+}
+
 enum err batch_put(struct batch *b, enum tree t, struct span key, unsigned flags)
 {
+    if (is_bound(t))
+        codec_bind(&b->record, key);
     if (b->record.failed)
         return ERR_NO_MEMORY;
     return batch_put_span(b, t, key, buf_view(&b->record), flags);

@@ -37,6 +37,9 @@ void check_close(struct check_walk *w);
 enum err check_row_exists(struct check *c, enum tree tree, const struct treekey *key,
                           const char *what) MUST_CHECK;
 
+/* Says a finding when the row's record was bound to another key (store/codec.h). */
+void check_key(struct check *c, struct span key, struct span value, const char *noun);
+
 /* For findings: an id in text, on the caller's stack. */
 struct check_text {
     char text[ID_MAX + 1];
@@ -45,6 +48,8 @@ struct check_text check_id(const struct id *id, const char *prefix);
 /* The first bytes of a key as an id, zeros when it is short. */
 struct id check_prefix(struct span key);
 
+/* check_page.c: what LMDB believes of its file. */
+enum err check_pages(struct check *c) MUST_CHECK;
 enum err check_entities(struct check *c) MUST_CHECK;
 /* Messages with their bodies, deliveries, attempts, expiry and index entries. */
 enum err check_messages(struct check *c) MUST_CHECK;

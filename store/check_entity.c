@@ -56,9 +56,8 @@ static enum err app_row(struct check *c, struct span key, struct span value)
 
 static enum err app_org_row(struct check *c, struct span key, struct span value)
 {
-    (void)value;
-    if (key.len != 2 * ID_BYTES) {
-        check_say(c, "a row of the list of applications has a bad key");
+    if (key.len != 2 * ID_BYTES || value.len) {
+        check_say(c, "a row of the list of applications has a bad form");
         return ERR_OK;
     }
     struct id id = check_prefix(span_skip(key, ID_BYTES));
@@ -219,6 +218,7 @@ static enum err health_row(struct check *c, struct span key, struct span value)
     }
     if (!health.failing_since.us && !health.disabled_at.us && !health.breaker.opened_at.us)
         check_say(c, "the health of endpoint number %u says nothing", number);
+    check_key(c, key, value, "a record of health");
     struct treekey at = key_number(number);
     return check_row_exists(c, TREE_ENDPOINT, &at, "a record of health belongs to no endpoint");
 }

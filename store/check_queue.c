@@ -95,9 +95,8 @@ static enum err line_row(struct check *c, struct span key, struct span value,
     struct line_place at;
     struct delivery d;
     bool found;
-    (void)value;
-    if (key_line_parse(key, &endpoint, &at)) {
-        check_say(c, "a place in a line has a bad key");
+    if (key_line_parse(key, &endpoint, &at) || value.len) {
+        check_say(c, "a place in a line has a bad form");
         return ERR_OK;
     }
     struct check_text name = check_id(&at.message, ID_MESSAGE);
@@ -218,7 +217,9 @@ static enum err expiry_row(struct check *c, struct span key, struct span value, 
         return ERR_OK;
     }
     *messages += kind == EXPIRY_MESSAGE;
-    if (kind != EXPIRY_MESSAGE && !expiry_proved(key, value))
+    struct renewal renewal;
+    if (kind == EXPIRY_MESSAGE ? value.len && record_renewal_decode(value, &renewal)
+                               : !expiry_proved(key, value))
         check_say(c, "an expiry row does not match its checksum");
     if (kind == EXPIRY_STAT || kind == EXPIRY_PORTAL)
         return ERR_OK; /* the rows of an hour, and tokens, may have gone before */

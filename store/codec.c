@@ -28,6 +28,30 @@ void codec_end(struct buf *out, size_t start)
         out->ptr[start + 1 + i] = (char)(uint8_t)(sum >> (24 - 8 * i));
 }
 
+void codec_bind(struct buf *record, struct span key)
+{
+    uint32_t sum = hash_checksum(key);
+    buf_u32(record, 0); /* room */
+    if (record->failed)
+        return;
+    assert(record->len >= CODEC_HEAD + sizeof sum && record->ptr[0] == CODEC_VERSION);
+    char *fields = record->ptr + CODEC_HEAD;
+    memmove(fields + sizeof sum, fields, record->len - CODEC_HEAD - sizeof sum);
+    for (int i = 0; i < 4; i++)
+        fields[i] = (char)(uint8_t)(sum >> (24 - 8 * i));
+    record->ptr[0] = CODEC_BOUND;
+    codec_end(record, 0);
+}
+
+bool codec_is_moved(struct span record, struct span key)
+{
+    struct reader r = reader_of(record);
+    uint8_t version = read_u8(&r);
+    (void)read_u32(&r); /* the record's own checksum */
+    uint32_t sum = read_u32(&r);
+    return version == CODEC_BOUND && !r.failed && sum != hash_checksum(key);
+}
+
 void codec_id(struct buf *out, const struct id *id)
 {
     buf_bytes(out, id->b, ID_BYTES);
@@ -73,7 +97,9 @@ enum err codec_open(struct span in, struct reader *r)
     *r = reader_of(in);
     uint8_t version = read_u8(r);
     uint32_t sum = read_u32(r);
-    if (r->failed || version != CODEC_VERSION)
+    if (version == CODEC_BOUND)
+        (void)read_u32(r); /* codec_is_moved looks at it */
+    if (r->failed || (version != CODEC_VERSION && version != CODEC_BOUND))
         return ERR_CORRUPT;
     return sum == hash_checksum(span_skip(in, CODEC_HEAD)) ? ERR_OK : ERR_CORRUPT;
 }
@@ -84,7 +110,7 @@ enum err codec_copy(struct span in, size_t head, void **out, struct reader *r)
     enum err e = codec_open(in, r);
     if (e)
         return e;
-    struct span rest = span_skip(in, CODEC_HEAD);
+    struct span rest = read_rest(r);
     char *block = malloc(head + rest.len);
     if (!block)
         return ERR_NO_MEMORY;

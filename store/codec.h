@@ -6,11 +6,17 @@
 #include "base/id.h"
 
 #define CODEC_VERSION 1
-#define CODEC_HEAD 5 /* version (1), checksum of the rest (4) */
+#define CODEC_BOUND 2 /* version of a record that begins with the checksum of its key (4) */
+#define CODEC_HEAD 5  /* version (1), checksum of the rest (4) */
 
 /* Opens a record at the end of `out`; the result goes to codec_end, which fills in the checksum. */
 size_t codec_begin(struct buf *out);
 void codec_end(struct buf *out, size_t start);
+/* Binds the record that `record` holds, and nothing else, to the key that it will stand under: one
+ * that damage moved to another key is noticed by codec_is_moved. */
+void codec_bind(struct buf *record, struct span key);
+/* Whether the record was bound to another key than this one. */
+bool codec_is_moved(struct span record, struct span key);
 
 void codec_id(struct buf *out, const struct id *id);
 void codec_wall(struct buf *out, struct wall t);
@@ -22,7 +28,8 @@ void codec_field(struct buf *out, uint8_t tag, struct span value);
 /* The bytes that codec_field would append. */
 size_t codec_field_len(struct span value);
 
-/* Verifies version and checksum and puts *r at the first fixed field. ERR_CORRUPT. */
+/* Verifies version and checksum and puts *r at the first fixed field; of a bound record likewise.
+ * ERR_CORRUPT. */
 enum err codec_open(struct span in, struct reader *r) MUST_CHECK;
 /* The same on a copy: *out is one zeroed block of `head` bytes with the record's fields behind it,
  * so that spans of *r live as long as the block. free it. ERR_CORRUPT, ERR_NO_MEMORY. */

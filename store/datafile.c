@@ -6,6 +6,7 @@
  * it is thrown away. */
 #include "store/datafile.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/tree.h"
 
@@ -60,5 +61,6 @@ enum err datafile_make(const char *dir)
     enum err e = make_empty(fresh);
     if (e)
         return e;
+    FAILPOINT("datafile-made");
     return rename(fresh, path) == 0 ? ERR_OK : failed("rename", fresh);
 }

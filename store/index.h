@@ -29,7 +29,11 @@
 
 #define INDEX_KEY_MAX 48
 #define INDEX_VALUE_MAX 64
+#ifdef SUREHOOK_FAILPOINTS
+#define INDEX_TABLE_BYTES (1024u * 1024) /* a test fills it in seconds */
+#else
 #define INDEX_TABLE_BYTES (8u * 1024 * 1024) /* a table in memory; two while one is written */
+#endif
 #define INDEX_FILTER_BYTES_MAX (16u * 1024 * 1024)
 #define INDEX_MERGE_RUNS 8 /* this many runs of one level become one of the next */
 #define INDEX_LEVELS 3     /* a full run of the last level is a window that only expires */

@@ -235,6 +235,26 @@ enum err record_marks_decode(struct span in, struct marks *out)
 
 void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
                           struct buf *out)
+void record_empty_encode(struct buf *out)
+{
+    codec_end(out, codec_begin(out));
+}
+
+void record_org_encode(const struct id *org, struct buf *out)
+{
+    size_t start = codec_begin(out);
+    codec_id(out, org);
+    codec_end(out, start);
+}
+
+enum err record_org_decode(struct span in, struct id *out)
+{
+    struct reader r;
+    enum err e = codec_open(in, &r);
+    *out = codec_read_id(&r);
+    return e ? e : codec_finished(&r);
+}
+
 {
     size_t start = codec_begin(out);
     buf_u16(out, status);

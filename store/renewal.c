@@ -7,6 +7,8 @@
 
 #include "store/operation.h"
 
+#include "base/failpoint.h"
+
 #define POSTPONED_US (10 * US_PER_S)
 #define ENTRIES_OF_HEAD 2
 
@@ -95,6 +97,7 @@ enum err renewal_go_on(struct batch *b, const struct treekey *row, const struct 
         if (e)
             return e;
     }
+    FAILPOINT("renewed");
     if (next.part == RENEWAL_PARTS) {
         enum err e = batch_del(b, TREE_EXPIRY, key_span(row));
         return e ? e : batch_expire(b, next.until, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));

@@ -9,6 +9,7 @@
 #include "store/renewal.h"
 #include "store/stat.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -160,6 +161,7 @@ static enum err remove_message(struct batch *b, const struct treekey *row, const
     if (e || !done)
         return e;
     e = remove_head(b, message);
+    FAILPOINT("message-expired");
     b->tally.expired++;
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(row));
 }
@@ -208,6 +210,7 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
     static const enum tree trees[] = {
         [EXPIRY_ANSWER] = TREE_ANSWER, [EXPIRY_TASK] = TREE_TASK, [EXPIRY_PORTAL] = TREE_PORTAL};
     e = batch_clear(b, trees[kind], key_span(&id));
+    FAILPOINT("row-expired");
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
 }
 

@@ -8,32 +8,42 @@
 #include "store/codec.h"
 #include "store/tree.h"
 
+#include "base/failpoint.h"
+#include "base/log.h"
+
 #include <assert.h>
 #include <stdio.h>
 
+/* Makes it when `made` says so; else ERR_CORRUPT when it is not there. */
+static enum err open_tree(MDB_txn *txn, const char *name, bool made, MDB_dbi *out)
+{
+    int rc = mdb_dbi_open(txn, name, made ? MDB_CREATE : 0, out);
+    if (rc != MDB_NOTFOUND && rc != MDB_INCOMPATIBLE)
+        return env_err(rc, name);
+    log_error("the data file is damaged; restore a backup", LOG_TEXT_FIELD("missing", name),
+              LOG_END);
+    return ERR_CORRUPT;
+}
+
+/* Its trees are made together: as with the others, an empty one must not take the place of one
+ * whose name was damaged. */
 enum err index_trees_open(struct index_trees *trees, MDB_txn *txn)
 {
-    const struct {
-        const char *name;
-        MDB_dbi *dbi;
-    } fixed[] = {
-        {"index_tail", &trees->tail},
-        {"index_run", &trees->run},
-        {"index_filter", &trees->filter},
-    };
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        int rc = mdb_dbi_open(txn, fixed[i].name, MDB_CREATE, fixed[i].dbi);
-        if (rc)
-            return env_err(rc, fixed[i].name);
-    }
+    char levels[INDEX_LEVELS][24];
+    const char *names[INDEX_TREES] = {"index_tail", "index_run", "index_filter"};
+    MDB_dbi *trees_of[INDEX_TREES] = {&trees->tail, &trees->run, &trees->filter};
+    bool any = false;
     for (unsigned i = 0; i < INDEX_LEVELS; i++) {
-        char name[24];
-        (void)snprintf(name, sizeof name, "index_level_%u", i);
-        int rc = mdb_dbi_open(txn, name, MDB_CREATE, &trees->level[i]);
-        if (rc)
-            return env_err(rc, name);
+        (void)snprintf(levels[i], sizeof levels[i], "index_level_%u", i);
+        names[INDEX_TREES - INDEX_LEVELS + i] = levels[i];
+        trees_of[INDEX_TREES - INDEX_LEVELS + i] = &trees->level[i];
     }
-    return ERR_OK;
+    for (unsigned i = 0; i < INDEX_TREES && !any; i++)
+        any = mdb_dbi_open(txn, names[i], 0, trees_of[i]) == 0;
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < INDEX_TREES && !e; i++)
+        e = open_tree(txn, names[i], !any, trees_of[i]);
+    return e;
 }
 
 void run_key_set(struct run_key *k, struct span key)
@@ -112,6 +122,12 @@ enum err run_store(const struct run *r, const struct index_trees *trees, MDB_txn
     MDB_val key = run_row_val(&row), value = {out.len, out.ptr};
     int rc = mdb_put(txn, trees->run, &key, &value, 0);
     buf_free(&out);
+    if (state == RUN_BUILDING)
+        FAILPOINT("run-begun");
+    else if (state == RUN_LIVE)
+        FAILPOINT("run-live");
+    else
+        FAILPOINT("run-doomed");
     return rc ? env_err(rc, "index run record") : ERR_OK;
 }
 

@@ -3,6 +3,7 @@
  * transaction needs no repair. */
 #include "store/run_writer.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/codec.h"
 #include "store/tree.h"
@@ -154,6 +155,7 @@ enum err run_writer_remove(const struct run *run, const struct index_trees *tree
         enum err e = remove_rows(txn, trees_of_rows[i], run->number, rows, removed);
         if (e)
             return e;
+        FAILPOINT("run-removed");
         if (*removed == rows)
             return ERR_OK;
     }

@@ -9,6 +9,7 @@
 #include "store/watches.h"
 #include "store/writer.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 /* Sealed at the first start with a main secret, opened at every later one. */
@@ -39,10 +40,11 @@ static enum err check_proof(struct store *s, struct span sealed)
     return ERR_INVALID;
 }
 
-/* Checks the stored proof and writes a new one, which is sealed as soon as there is a secret. */
+/* Checks the stored proof. A new one is written when there is none, and sealed as soon as there is a
+ * secret; else opening writes nothing, so that `check` sees a damaged file as it was. */
 static enum err check_secret(struct store *s, MDB_txn *txn)
 {
-    struct span key = SPAN(META_SECRET), stored;
+    struct span key = SPAN(META_SECRET), stored = {0};
     enum err e = tree_get(&s->env, txn, TREE_META, key, &stored);
     if (!e)
         e = check_proof(s, stored);
@@ -53,23 +55,19 @@ static enum err check_secret(struct store *s, MDB_txn *txn)
     struct buf fresh;
     buf_init(&fresh, 256);
     vault_seal(s->vault, key, span_text(secret_proof), &fresh);
-    e = fresh.failed ? ERR_NO_MEMORY : tree_put(&s->env, txn, TREE_META, key, buf_view(&fresh), 0);
+    if (fresh.failed)
+        e = ERR_NO_MEMORY;
+    else if (fresh.len != stored.len) /* a sealed one is longer */
+        e = tree_put(&s->env, txn, TREE_META, key, buf_view(&fresh), 0);
     buf_free(&fresh);
     return e;
 }
 
 static enum err default_org(struct store *s, MDB_txn *txn)
 {
-    struct span key = SPAN(META_ORG), stored;
-    enum err e = tree_get(&s->env, txn, TREE_META, key, &stored);
-    if (!e && stored.len == ID_BYTES) {
-        memcpy(s->org.b, stored.ptr, ID_BYTES);
-        return ERR_OK;
-    }
-    if (e != ERR_NOT_FOUND)
-        return e ? e : ERR_CORRUPT;
-    s->org = id_random(clock_wall());
-    return tree_put(&s->env, txn, TREE_META, key, span_of(s->org.b, ID_BYTES), 0);
+    struct span stored;
+    enum err e = tree_get(&s->env, txn, TREE_META, SPAN(META_ORG), &stored);
+    return e ? e : record_org_decode(stored, &s->org);
 }
 
 /* The gauges begin at what the endpoints' counters say. */
@@ -116,6 +114,7 @@ static enum err load(struct store *s)
     e = env_err(mdb_txn_commit(txn), "commit");
     if (!e)
         index_committed(s->index);
+    FAILPOINT("store-opened");
     return e;
 }
 
@@ -157,7 +156,7 @@ enum err store_open(const struct store_settings *settings, struct store **out)
     if (!e)
         e = out_of_memory(s->watches = watches_new());
     if (!e)
-        e = env_open(&s->env, settings->dir, settings->map_size);
+        e = env_open(&s->env, settings->dir, settings->map_size, settings->as_is);
     if (!e)
         e = load(s);
     if (e)

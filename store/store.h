@@ -32,6 +32,7 @@ struct store_settings {
     const char *main_secret;   /* encrypts signing secrets at rest; NULL: stored plain */
     bool idempotency_conflict; /* same key, other body: ERR_MISMATCH instead of the first answer */
     int64_t disable_after_us;  /* of failure without a success an endpoint is disabled; 0: never */
+    bool as_is;                /* older data is refused instead of brought up to date */
 };
 
 /* A new delivery, handed over right after its commit with the message still in memory. */
@@ -62,8 +63,9 @@ struct store_listener {
 /* Whether the directory holds a store. */
 bool store_exists(const char *dir);
 /* Opens (or creates) the data directory and takes its lock. ERR_LOCKED when another process has it,
- * ERR_VERSION for a newer format, ERR_INVALID when main_secret does not fit the data, each logged
- * with what to do. Time in proportion to the number of endpoints. */
+ * ERR_VERSION for a newer format, ERR_INVALID when main_secret does not fit the data, ERR_CORRUPT
+ * when damage took away what every store has, each logged with what to do. Time in proportion to the
+ * number of endpoints. */
 enum err store_open(const struct store_settings *settings, struct store **out) MUST_CHECK;
 /* Starts the writer. The listener is copied. */
 enum err store_start(struct store *s, const struct store_listener *listener) MUST_CHECK;

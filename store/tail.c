@@ -5,6 +5,7 @@
  * the next open and removed then. */
 #include "store/tail.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/block.h"
 #include "store/codec.h"
@@ -174,6 +175,7 @@ enum err tail_mark_written(struct tail *t, MDB_txn *txn, uint64_t number)
     if (rc)
         return env_err(rc, "index tail mark");
     t->now.written = number;
+    FAILPOINT("tail-written");
     return ERR_OK;
 }
 
@@ -191,6 +193,7 @@ enum err tail_trim(struct tail *t, MDB_txn *txn, unsigned rows, unsigned *remove
         if (rc && rc != MDB_NOTFOUND)
             return env_err(rc, "index tail trim");
         ++*removed;
+        FAILPOINT("tail-trimmed");
     }
     return ERR_OK;
 }

@@ -10,6 +10,7 @@
 #include "store/operational.h"
 #include "store/pace.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -193,6 +194,7 @@ enum err tasks_add(struct batch *b, const struct task *task)
     if (id_is_zero(&n->now.id))
         n->now.id = id_random(b->now);
     append(&b->tasks->fresh, n);
+    FAILPOINT("task-added");
     return put_row(b, &n->now);
 }
 
@@ -263,12 +265,15 @@ static enum err step(struct batch *b, struct node *n, unsigned limit)
                  id_cmp(&n->now.cursor, &n->next.cursor) != 0 ||
                  memcmp(&n->now.place, &n->next.place, sizeof n->now.place) != 0;
     n->next.updated = b->now;
-    if (n->next.finished)
+    if (n->next.finished) {
+        FAILPOINT("task-finished");
         return finish_row(b, &n->next);
+    }
     if (!moved) {
         n->stepped = false;
         return ERR_OK;
     }
+    FAILPOINT("task-step");
     return put_row(b, &n->next);
 }
 

@@ -9,8 +9,10 @@
  * its own tables and hand the same delivery out twice. */
 #include "store/tree.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/datafile.h"
+#include "store/format.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -67,22 +69,27 @@ static enum err system_failed(const char *what, const char *path)
     return ERR_IO;
 }
 
-static enum err take_lock(struct env *env, const char *dir)
+enum err env_lock(const char *dir, int *fd)
 {
     char path[4096];
     int len = snprintf(path, sizeof path, "%s/lock", dir);
+    *fd = -1;
     if (len < 0 || (size_t)len >= sizeof path)
         return ERR_INVALID;
-    env->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (env->lock_fd < 0)
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0)
         return system_failed("open", path);
-    if (flock(env->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return ERR_OK;
-    if (errno != EWOULDBLOCK)
-        return system_failed("lock", path);
-    log_error("another process uses this data directory; stop it, or name another one",
-              LOG_TEXT_FIELD("data", dir), LOG_END);
-    return ERR_LOCKED;
+    enum err e = ERR_OK;
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+        e = errno == EWOULDBLOCK ? ERR_LOCKED : system_failed("lock", path);
+    if (e == ERR_LOCKED)
+        log_error("another process uses this data directory; stop it, or name another one",
+                  LOG_TEXT_FIELD("data", dir), LOG_END);
+    if (e)
+        close(lock);
+    else
+        *fd = lock;
+    return e;
 }
 
 enum err env_sync_directory(const char *dir)
@@ -106,47 +113,6 @@ enum err env_sync_directory(const char *dir)
     return ERR_OK;
 }
 
-static enum err check_format(struct env *env, MDB_txn *txn)
-{
-    struct span key = SPAN(META_FORMAT), value;
-    enum err e = tree_get(env, txn, TREE_META, key, &value);
-    if (e == ERR_NOT_FOUND) {
-        static const uint8_t format[4] = {0, 0, 0, STORE_FORMAT};
-        return tree_put(env, txn, TREE_META, key, span_of(format, sizeof format), 0);
-    }
-    if (e)
-        return e;
-    struct reader r = reader_of(value);
-    uint32_t format = read_u32(&r);
-    if (r.failed || format == 0)
-        return ERR_CORRUPT;
-    if (format > STORE_FORMAT) {
-        log_error("the data was written by a newer version; start that one",
-                  LOG_INT("format", format), LOG_INT("known", STORE_FORMAT), LOG_END);
-        return ERR_VERSION;
-    }
-    return ERR_OK;
-}
-
-static enum err open_trees(struct env *env)
-{
-#define TREE_NAME(name, text) text,
-    static const char *const names[TREES] = {TREE_LIST(TREE_NAME)};
-#undef TREE_NAME
-    MDB_txn *txn;
-    enum err e = env_err(mdb_txn_begin(env->mdb, NULL, 0, &txn), "begin");
-    if (e)
-        return e;
-    for (int t = 0; t < TREES && !e; t++)
-        e = env_err(mdb_dbi_open(txn, names[t], MDB_CREATE, &env->tree[t]), names[t]);
-    if (!e)
-        e = check_format(env, txn);
-    if (!e)
-        return env_err(mdb_txn_commit(txn), "commit");
-    mdb_txn_abort(txn);
-    return e;
-}
-
 static enum err open_environment(struct env *env, const char *dir, int64_t map_size)
 {
     int rc = mdb_env_create(&env->mdb);
@@ -161,18 +127,18 @@ static enum err open_environment(struct env *env, const char *dir, int64_t map_s
     return env_err(rc, "open the environment");
 }
 
-enum err env_open(struct env *env, const char *dir, int64_t map_size)
+enum err env_open(struct env *env, const char *dir, int64_t map_size, bool as_is)
 {
     *env = (struct env){.lock_fd = -1, .map_size = (uint64_t)map_size};
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return system_failed("create", dir);
-    enum err e = take_lock(env, dir);
+    enum err e = env_lock(dir, &env->lock_fd);
     if (!e)
         e = datafile_make(dir);
     if (!e)
         e = open_environment(env, dir, map_size);
     if (!e)
-        e = open_trees(env);
+        e = format_open(env, as_is);
     if (!e)
         e = env_sync_directory(dir);
     if (e)
@@ -328,7 +294,9 @@ enum err env_reserve(struct env *env)
         return ERR_OK;
     uint64_t from = env->reserved > end ? env->reserved : end;
     uint64_t to = least(wanted + reserve / RESERVE_STEPS, env->map_size);
+    FAILPOINT("reserve");
     int rc = allocate(fd, from, to);
+    FAILPOINT("reserved");
     switch (rc) {
     case 0:
         env->reserved = to;

@@ -45,7 +45,7 @@ enum tree {
         TREES
 };
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2 /* store/format.c */
 
 struct env {
     MDB_env *mdb;
@@ -54,10 +54,12 @@ struct env {
     uint64_t map_size, reserved; /* bytes; reserved: blocks are allocated up to here */
 };
 
-/* Creates the directory (0700), takes the lock, opens environment and trees, checks the format.
- * ERR_LOCKED, ERR_VERSION, ERR_IO, logged. */
-enum err env_open(struct env *env, const char *dir, int64_t map_size) MUST_CHECK;
+/* Creates the directory (0700), takes the lock, opens environment and trees, as store/format.h says.
+ * ERR_LOCKED, ERR_VERSION, ERR_CORRUPT, ERR_IO, logged. */
+enum err env_open(struct env *env, const char *dir, int64_t map_size, bool as_is) MUST_CHECK;
 void env_close(struct env *env);
+/* The lock of a data directory that exists: ours until *fd is closed. ERR_LOCKED, ERR_IO, logged. */
+enum err env_lock(const char *dir, int *fd) MUST_CHECK;
 /* Syncs a directory and its entry in the one above: what was created in it survives a power cut.
  * ERR_IO, ERR_FULL, logged. */
 enum err env_sync_directory(const char *dir) MUST_CHECK;
@@ -146,7 +148,7 @@ enum err key_expiry_parse(struct span key, struct wall *when, enum expiry_kind *
 /* Names in META; values are records of record.h. */
 #define META_FORMAT "format"       /* u32 */
 #define META_MARKS "marks"         /* struct marks, rewritten by every commit */
-#define META_ORG "organisation"    /* id */
+#define META_ORG "organisation"    /* id of the default one */
 #define META_SECRET "secret-check" /* proves main_secret at open */
 struct marks {
     struct id message, attempt; /* high-water marks of the two generators */

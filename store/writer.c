@@ -24,6 +24,7 @@
 #include "store/watches.h"
 
 #include "base/log.h"
+#include "base/failpoint.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -127,9 +128,11 @@ static void complete_batch(struct writer *w)
     if (b->tally.accepted)
         watches_committed(b->s->watches, &w->applied);
     complete_all(w, &w->applied);
+    FAILPOINT("notified");
     if (e)
         fail(w); /* memory does not show what the disk holds */
 }
+    FAILPOINT("completed");
 
 /* ---------------------------------------------------------------- applying */
 

@@ -86,6 +86,7 @@ class Reply:
 
 class Service:
     source = None  # (address, port) that calls come from
+    binary = BINARY
 
     def __init__(self, directory, env=None, **options):
         self.directory = Path(directory)
@@ -105,7 +106,7 @@ class Service:
         self.options |= {name.replace("_", "-"): value for name, value in options.items()}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", *self.words()],
+                [self.binary, "serve", *self.words()],
                 env={**clean_environment(), **self.env},
                 stdout=subprocess.PIPE,
                 stderr=log,

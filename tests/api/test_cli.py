@@ -19,11 +19,11 @@ MAP = ["--map-size=1g"]
 def test_help_lists_the_commands(words):
     answer = run(*words)
     assert answer.returncode == 0
-    for command in ("serve", "key", "listen", "backup", "check", "version"):
+    for command in ("serve", "key", "listen", "backup", "restore", "compact", "check", "version"):
         assert re.search(rf"^  {command} ", answer.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["serve", "key", "listen", "backup", "check"])
+@pytest.mark.parametrize("command", ["serve", "key", "listen", "backup", "restore", "compact", "check"])
 def test_every_command_explains_itself(command):
     answer = run(command, "--help")
     assert answer.returncode == 0
@@ -36,7 +36,7 @@ def test_key_explains_itself_behind_its_verb():
     assert answer.stdout.startswith("usage: surehook key")
 
 
-@pytest.mark.parametrize("words", [["check"], ["backup", "copy"], ["key", "list"]])
+@pytest.mark.parametrize("words", [["check"], ["compact"], ["backup", "copy"], ["key", "list"]])
 def test_a_directory_without_a_store_is_not_taken_for_an_empty_one(words, tmp_path):
     answer = run(*words, f"--data={tmp_path}")
     assert answer.returncode != 0
@@ -44,7 +44,10 @@ def test_a_directory_without_a_store_is_not_taken_for_an_empty_one(words, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [[], ["no-such"], ["key"], ["key", "invent"], ["backup"], ["backup", "a", "b"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["no-such"], ["key"], ["key", "invent"], ["backup"], ["backup", "a", "b"], ["restore"], ["compact", "a"]],
+)
 def test_mistakes_print_the_usage_and_fail(words, tmp_path):
     answer = run(*words)
     assert answer.returncode == 2

@@ -1,6 +1,7 @@
 /* `check` finds what is planted, and nothing in a store that is right. */
 #include "tests/store/world.h"
 
+#include "store/codec.h"
 #include "store/stat.h"
 
 #define APP 7
@@ -358,6 +359,36 @@ static void an_expiry_that_moved_is_found(void **state)
     assert_non_null(strstr(findings, "does not match its checksum"));
 }
 
+/* A bound record under the key that it was bound to, and under another. */
+static void a_record_that_moved_is_found(void **state)
+{
+    (void)state;
+    const struct endpoint_health sick = {.failing_since = {WORLD_NOW}};
+    struct treekey own = key_number(1), other = key_number(2);
+    for (int moved = 0; moved < 2; moved++) {
+        world_begin(&w);
+        record_health_encode(&sick, &w.record);
+        codec_bind(&w.record, key_span(moved ? &other : &own));
+        world_put(&w, TREE_HEALTH, own);
+        world_commit(&w);
+        assert_int_equal(check(&w.s), moved);
+    }
+    assert_non_null(strstr(findings, "a record of health stands under another key"));
+}
+
+static void a_row_of_meta_under_another_name_is_found(void **state)
+{
+    (void)state;
+    struct treekey name = {.len = 5};
+    memcpy(name.b, "markt", name.len);
+    world_begin(&w);
+    buf_text(&w.record, "x");
+    world_put(&w, TREE_META, name);
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "unknown name"));
+}
+
 static void an_expired_message_may_lose_its_payload_unless_it_is_held(void **state)
 {
     (void)state;
@@ -393,6 +424,8 @@ int main(void)
         CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),
         CHECK_TEST(a_message_without_an_index_entry_is_found_until_it_expires),
         CHECK_TEST(an_expiry_that_moved_is_found),
+        CHECK_TEST(a_record_that_moved_is_found),
+        CHECK_TEST(a_row_of_meta_under_another_name_is_found),
         CHECK_TEST(an_expired_message_may_lose_its_payload_unless_it_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

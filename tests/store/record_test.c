@@ -306,6 +306,7 @@ static void tags_that_step_back_or_are_empty_are_refused(void **state)
     } cases[] = {
         {SPAN("\x01\x01z\x02\x01y"), 2},
         {SPAN("\x02\x01z\x02\x01y"), 2},
+        {SPAN("\x01\x01z\x01\x01y"), 1},
         {SPAN("\x02\x01z\x01\x01y"), 1},
         {SPAN("\x01\x00"), 0},
         {SPAN("\x00\x01z"), 0},
@@ -323,12 +324,44 @@ static void tags_that_step_back_or_are_empty_are_refused(void **state)
     }
 }
 
+static enum err decode_org(struct span in)
+{
+    struct id org;
+    return record_org_decode(in, &org);
+}
+
+static void an_organisation_is_written_as_its_golden_file_says(void **state)
+{
+    (void)state;
+    struct id in = golden_id(7), out;
+    record_org_encode(&in, &encoded);
+    golden_same("organisation", &encoded);
+    assert_int_equal(record_org_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(id_cmp(&in, &out), 0);
+    golden_mutations(&encoded, decode_org);
+}
+
+static void a_bound_record_says_the_same_and_knows_its_key(void **state)
+{
+    (void)state;
+    struct id in = golden_id(7), out;
+    record_org_encode(&in, &encoded);
+    assert_false(codec_is_moved(buf_view(&encoded), SPAN("any"))); /* it is not bound */
+    codec_bind(&encoded, SPAN("key"));
+    golden_same("organisation_bound", &encoded);
+    assert_int_equal(record_org_decode(buf_view(&encoded), &out), ERR_OK);
+    assert_int_equal(id_cmp(&in, &out), 0);
+    assert_false(codec_is_moved(buf_view(&encoded), SPAN("key")));
+    assert_true(codec_is_moved(buf_view(&encoded), SPAN("kez")));
+    golden_mutations(&encoded, decode_org);
+}
+
 static void another_version_is_corrupt(void **state)
 {
     (void)state;
     struct marks m = {0};
     record_marks_encode(&m, &encoded);
-    encoded.ptr[0]++;
+    encoded.ptr[0] = CODEC_BOUND + 1;
     assert_int_equal(record_marks_decode(buf_view(&encoded), &m), ERR_CORRUPT);
 }
 
@@ -347,6 +380,8 @@ int main(void)
         RECORD_TEST(a_filter_of_nothing_is_any),
         RECORD_TEST(marks_are_written_as_their_golden_file_says),
         RECORD_TEST(an_answer_is_written_as_its_golden_file_says),
+        RECORD_TEST(an_organisation_is_written_as_its_golden_file_says),
+        RECORD_TEST(a_bound_record_says_the_same_and_knows_its_key),
         RECORD_TEST(varints_have_one_encoding_each),
         RECORD_TEST(tags_that_step_back_or_are_empty_are_refused),
         RECORD_TEST(another_version_is_corrupt),

@@ -84,7 +84,7 @@ static inline void world_open(struct world *w)
     log_setup(LOG_ERROR + 1, LOG_TEXT);
     assert_non_null(mkdtemp(w->dir));
     buf_init(&w->record, 2 * 1024 * 1024);
-    WORLD_OK(env_open(&w->s.env, w->dir, WORLD_MAP));
+    WORLD_OK(env_open(&w->s.env, w->dir, WORLD_MAP, false));
     WORLD_OK(vault_new(NULL, &w->s.vault));
     w->s.snapshots = snapshots_new();
     assert_non_null(w->s.snapshots);

@@ -31,7 +31,7 @@ static void data_of_a_newer_version_is_left_alone(void **state)
     MDB_txn *txn;
     rig_open(&r);
     rig_stop(&r);
-    OK(env_open(&env, r.dir, r.settings.map_size));
+    OK(env_open(&env, r.dir, r.settings.map_size, false));
     assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
     OK(tree_put(&env, txn, TREE_META, SPAN(META_FORMAT), span_of(newer, 4), 0));
     assert_int_equal(mdb_txn_commit(txn), 0);

@@ -1,0 +1,62 @@
+/* `surehook restore BACKUP`. Exit status 0: restored; 1: refused or damaged; 2: a mistake. */
+#include "cli/command.h"
+#include "cli/config.h"
+
+#include "store/replace.h"
+
+static const char help[] =
+    "usage: surehook restore BACKUP [--data DIR]\n"
+    "\n"
+    "Copies the store that `surehook backup` wrote into BACKUP to the data directory, which must\n"
+    "be empty or missing, verifies every record of the copy, and only then puts it in place.\n"
+    "BACKUP stays as it is. With a main secret, give the one of the data that was backed up.\n";
+
+static void say(void *context, const char *finding)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", finding);
+}
+
+static int restore(const struct config *config, const char *backup)
+{
+    struct replace_report report = {.say = say};
+    enum err e = store_restore(backup, &config->store, &report);
+    switch (e) {
+    case ERR_OK:
+        printf("restored %s to %s: %llu messages, %llu deliveries, %llu endpoints\n", backup,
+               config->store.dir, (unsigned long long)report.check.messages,
+               (unsigned long long)report.check.deliveries,
+               (unsigned long long)report.check.endpoints);
+        return 0;
+    case ERR_NOT_FOUND:
+        fprintf(stderr, "surehook: there is no store in %s\n", backup);
+        return 1;
+    case ERR_CONFLICT:
+        fprintf(stderr, "surehook: %s is not empty; nothing was restored\n", config->store.dir);
+        return 1;
+    default:
+        fprintf(stderr, "surehook: nothing was restored: %s (%llu findings)\n", err_text(e),
+                (unsigned long long)report.check.errors);
+        return 1;
+    }
+}
+
+int command_restore(int argc, char **argv)
+{
+    char *words[64];
+    int count = 0;
+    struct config config;
+    if (argc == 0 || argc > 64 || strcmp(argv[0], "--help") == 0) {
+        fputs(help, argc == 1 ? stdout : stderr);
+        return argc == 1 ? 0 : 2;
+    }
+    if (config_load(&config, argc, argv, words, &count))
+        return 2;
+    int status = 2;
+    if (count == 1)
+        status = restore(&config, words[0]);
+    else
+        fputs(help, stderr);
+    config_release(&config);
+    return status;
+}
