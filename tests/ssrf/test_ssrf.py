@@ -111,6 +111,29 @@ def test_no_spelling_of_a_forbidden_address_reaches_it(world, start):
     assert [address for address in stored if address and ranges.forbidden(address)] == []
 
 
+def test_no_token_url_reaches_one_either(world, start):
+    """Where access tokens are fetched is a tenant's choice, too; and of what happened there nothing is told."""
+    spellings.add_names(world.names)
+    service = start()
+    app, other = service.new_app(), service.new_app()
+    fetching = []
+    for url in [url_of(PUBLIC4, "/token"), *spellings.urls()]:
+        endpoint = create(service, app, url_of(PUBLIC4, "/hook"))
+        path = f"/app/{app}/endpoint/{endpoint}"
+        grant = {"type": "oauth2", "tokenUrl": url, "clientId": "x", "clientSecret": "y"}
+        status = service.call("PUT", path + "/authentication", grant).status
+        assert status == (204 if create(service, other, url) else 422), url
+        if status == 204:
+            fetching.append(endpoint)
+        else:
+            assert service.call("DELETE", path).status == 204
+    outcomes = finish(service, app, fetching)
+    assert set(outcomes.values()) == {"token"} and len(outcomes) > 50
+    world.listener.wait("/token")
+    assert forbidden(world.witness.asked()) == []
+    assert [a for a in world.listener.arrivals if a.path == "/hook"] == []
+
+
 def test_the_address_is_judged_at_every_send(world, start):
     """Endpoints from a time when all was allowed: the spellings that reached a canary then reach none now."""
     spellings.add_names(world.names)
