@@ -15,7 +15,7 @@ struct arena_block {
 
 void arena_init(struct arena *a, void *first, size_t len, size_t max)
 {
-    *a = (struct arena){.at = first, .end = (char *)first + len, .max = max};
+    *a = (struct arena){.at = first, .end = first ? (char *)first + len : NULL, .max = max};
 }
 
 static bool grow(struct arena *a, size_t size)
@@ -41,7 +41,7 @@ void *arena_alloc(struct arena *a, size_t size)
     if (size > a->max)
         return NULL;
     size_t pad = (size_t)(-(uintptr_t)a->at & (ALIGNMENT - 1));
-    if ((size_t)(a->end - a->at) < pad + size) {
+    if (!a->at || (size_t)(a->end - a->at) < pad + size) {
         if (!grow(a, size))
             return NULL;
         pad = 0;

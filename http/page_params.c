@@ -2,6 +2,8 @@
  * whatever is not exactly a known form is a 422 that names the parameter. */
 #include "http/page_params.h"
 
+#include <assert.h>
+
 static bool limit_of(struct request *req, unsigned *limit)
 {
     *limit = PAGE_DEFAULT;
@@ -31,23 +33,48 @@ static bool is_visible(struct span text)
     return text.len > 0 && text.len <= NAME_MAX_LEN;
 }
 
+#define BACKWARD '-'
+#define FORWARD '~' /* before a name that begins with one of the two */
+
+static bool is_marked(struct span text)
+{
+    return text.len > 0 && (text.ptr[0] == BACKWARD || text.ptr[0] == FORWARD);
+}
+
+enum err page_iterator_parse(struct span text, const struct page_kind *kind,
+                             struct page_params *out)
+{
+    struct span name = is_marked(text) ? span_skip(text, 1) : text;
+    out->page.has_cursor = true;
+    out->page.backward = text.len > 0 && text.ptr[0] == BACKWARD;
+    if (kind->prefix)
+        return text.len > 0 && text.ptr[0] == FORWARD
+                   ? ERR_INVALID
+                   : id_parse(name, kind->prefix, &out->page.cursor);
+    out->cursor_name = name;
+    if (!is_visible(name) || (text.ptr[0] == FORWARD && !is_marked(name)))
+        return ERR_INVALID;
+    return ERR_OK;
+}
+
+struct span page_iterator_format(struct span name, bool backward, char out[PAGE_ITERATOR_MAX + 1])
+{
+    size_t len = 0;
+    assert(name.len <= NAME_MAX_LEN);
+    if (backward || is_marked(name))
+        out[len++] = backward ? BACKWARD : FORWARD;
+    if (name.len > 0)
+        memcpy(out + len, name.ptr, name.len);
+    out[len + name.len] = '\0';
+    return span_of(out, len + name.len);
+}
+
 static bool iterator_of(struct request *req, const struct page_kind *kind, struct page_params *out)
 {
     struct span text;
-    if (!request_query(req, "iterator", &text) || text.len == 0)
+    if (!request_query(req, "iterator", &text) || text.len == 0 ||
+        page_iterator_parse(text, kind, out) == ERR_OK)
         return true;
-    if (text.ptr[0] == '-') {
-        out->page.backward = true;
-        text = span_skip(text, 1);
-    }
-    out->page.has_cursor = true;
-    if (kind->prefix) {
-        if (!id_parse(text, kind->prefix, &out->page.cursor))
-            return true;
-    } else if (is_visible(text)) {
-        out->cursor_name = text;
-        return true;
-    }
     request_invalid(req, "query", "iterator", "is not an iterator of this list");
     return false;
 }
@@ -98,19 +125,16 @@ void page_params_open(struct json_writer *w)
 
 void page_params_close(struct json_writer *w, struct span first, struct span last, bool done)
 {
+    char text[PAGE_ITERATOR_MAX + 1];
     jw_end_array(w);
     if (last.len > 0)
-        jw_member_string(w, "iterator", last);
+        jw_member_string(w, "iterator", page_iterator_format(last, false, text));
     else
         jw_member_null(w, "iterator");
-    if (first.len > 0) {
-        char previous[NAME_MAX_LEN + 1] = "-";
-        size_t len = first.len < NAME_MAX_LEN ? first.len : NAME_MAX_LEN;
-        memcpy(previous + 1, first.ptr, len);
-        jw_member_string(w, "prevIterator", span_of(previous, len + 1));
-    } else {
+    if (first.len > 0)
+        jw_member_string(w, "prevIterator", page_iterator_format(first, true, text));
+    else
         jw_member_null(w, "prevIterator");
-    }
     jw_member_bool(w, "done", done);
     jw_end_object(w);
 }

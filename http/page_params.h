@@ -19,6 +19,16 @@ struct page_params {
     struct span cursor_name; /* of lists by text: where to continue; empty: from the start */
 };
 
+/* An iterator is where a page ended: the id or the name of its last row, behind a "-" when it goes
+ * back from there. A name that begins like one that goes back, or with "~", stands behind a "~". */
+#define PAGE_ITERATOR_MAX (NAME_MAX_LEN + 1)
+/* Sets the cursor and the direction in *out. ERR_INVALID when the text is not what
+ * page_iterator_format writes for a row of such a list. Pure. */
+enum err page_iterator_parse(struct span text, const struct page_kind *kind,
+                             struct page_params *out) MUST_CHECK;
+/* `name` is at most NAME_MAX_LEN bytes (asserted). Returns what it wrote. Pure. */
+struct span page_iterator_format(struct span name, bool backward, char out[PAGE_ITERATOR_MAX + 1]);
+
 /* Reads the parameters. False: a 422 was replied. The spans live as long as the request. */
 bool page_params(struct request *req, const struct page_kind *kind, struct page_params *out);
 

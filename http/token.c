@@ -62,15 +62,16 @@ static enum err check_signature(struct span secret, struct span signed_text, str
     return e;
 }
 
-/* A NumericDate: seconds, with a fraction that is dropped. */
+/* A NumericDate: seconds, with a fraction that is dropped. With an exponent it is refused. */
 static enum err read_date(struct json_value item, int64_t *seconds)
 {
     if (item.type != JSON_NUMBER)
         return ERR_INVALID;
-    size_t whole = 0;
-    while (whole < item.raw.len && item.raw.ptr[whole] != '.')
-        whole++;
-    item.raw.len = whole;
+    struct span fraction = item.raw;
+    item.raw = span_cut(&fraction, '.');
+    for (size_t i = 0; i < fraction.len; i++)
+        if (fraction.ptr[i] < '0' || fraction.ptr[i] > '9')
+            return ERR_INVALID;
     return json_int64(item, 0, INT64_MAX / US_PER_S, seconds);
 }
 
@@ -83,6 +84,7 @@ struct claims {
 /* A flag that cannot be kept is not the token's: what is behind it stays hidden. */
 static enum err read_flags(struct json_value list, struct feature_flags *out)
 {
+    *out = (struct feature_flags){0}; /* of a claim given twice the last one counts (RFC 7519) */
     if (list.type != JSON_ARRAY)
         return list.type == JSON_NULL ? ERR_OK : ERR_INVALID;
     struct json_walk w = json_walk(list);
@@ -97,26 +99,42 @@ static enum err read_flags(struct json_value list, struct feature_flags *out)
     return e;
 }
 
+static enum err read_claim(struct span name, struct json_value item, struct claims *out)
+{
+    if (span_is(name, "sub"))
+        return json_plain(item, &out->sub);
+    if (span_is(name, "org"))
+        return json_plain(item, &out->org);
+    if (span_is(name, "exp"))
+        return read_date(item, &out->expires);
+    if (span_is(name, "nbf"))
+        return read_date(item, &out->not_before);
+    if (span_is(name, "feature_flags"))
+        return read_flags(item, &out->flags);
+    return ERR_OK;
+}
+
+/* A name with escapes is the name that it stands for: an expiry must not pass by unseen. */
 static enum err read_claims(struct json_value object, struct claims *out)
 {
     *out = (struct claims){.expires = -1, .not_before = -1};
     struct json_walk w = json_walk(object);
     struct span name;
     struct json_value item;
+    struct buf decoded;
     enum err e = ERR_OK;
+    buf_init(&decoded, TOKEN_MAX);
     while (!e && json_next(&w, &name, &item)) {
-        if (span_is(name, "sub"))
-            e = json_plain(item, &out->sub);
-        else if (span_is(name, "org"))
-            e = json_plain(item, &out->org);
-        else if (span_is(name, "exp"))
-            e = read_date(item, &out->expires);
-        else if (span_is(name, "nbf"))
-            e = read_date(item, &out->not_before);
-        else if (span_is(name, "feature_flags"))
-            e = read_flags(item, &out->flags);
+        struct json_value quoted = {
+            .type = JSON_STRING, .raw = span_of(name.ptr - 1, name.len + 2), .escaped = true};
+        buf_clear(&decoded);
+        if (w.name_escaped)
+            e = json_text(quoted, &decoded);
+        if (!e)
+            e = read_claim(w.name_escaped ? buf_view(&decoded) : name, item, out);
     }
-    return e;
+    buf_free(&decoded);
+    return e == ERR_TOO_LARGE ? ERR_NO_MEMORY : e; /* what is decoded is never longer */
 }
 
 static enum err check_claims(const struct claims *c, struct wall now, struct principal *out)

@@ -170,7 +170,8 @@ bool codec_read_tagged(struct reader *r, struct codec_tagged *f)
         return false;
     uint8_t tag = read_u8(r);
     uint64_t len = codec_read_varint(r);
-    if (tag == 0 || tag < f->tag || len == 0 || len > (size_t)(r->end - r->at))
+    bool again = tag == f->tag && !(tag < 32 && f->lists & CODEC_LIST(tag));
+    if (tag == 0 || tag < f->tag || again || len == 0 || len > (size_t)(r->end - r->at))
         r->failed = true;
     if (r->failed)
         return false;

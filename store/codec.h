@@ -40,10 +40,12 @@ struct wall codec_read_wall(struct reader *r);
 uint64_t codec_read_varint(struct reader *r);
 /* An integer that an encoder keeps below `limit`: enums, flags, counts. */
 uint8_t codec_read_below(struct reader *r, unsigned limit);
-/* The next tagged field; false at the end and on damage (then r->failed). Tags never decrease; one
- * that stands for an array repeats. */
+/* The next tagged field; false at the end and on damage (then r->failed). Tags never decrease, and
+ * none comes twice but those that stand for an array. */
+#define CODEC_LIST(tag) (UINT32_C(1) << (tag))
 struct codec_tagged {
-    uint8_t tag; /* 0 before the first */
+    uint8_t tag;    /* 0 before the first */
+    uint32_t lists; /* the tags that repeat: CODEC_LIST of each, or'ed; all below 32 */
     struct span value;
 };
 bool codec_read_tagged(struct reader *r, struct codec_tagged *f);

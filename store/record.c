@@ -29,7 +29,7 @@ static enum err decode_place(struct span value, struct line_place *at)
         memcpy(at->line, line.ptr, LINE_BYTES);
     at->ticket = codec_read_id(&r);
     at->message = codec_read_id(&r);
-    return codec_finished(&r);
+    return id_is_zero(&at->ticket) ? ERR_CORRUPT : codec_finished(&r);
 }
 
 /* rate | where its next token stands */
@@ -107,9 +107,11 @@ enum err record_task_decode(struct span in, struct task *out)
     out->updated = codec_read_wall(&r);
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
-        if (f.tag == TASK_EVENT_TYPE && f.value.len <= EVENT_TYPE_MAX)
+        if (f.tag == TASK_EVENT_TYPE && f.value.len <= EVENT_TYPE_MAX &&
+            !memchr(f.value.ptr, '\0', f.value.len))
             memcpy(out->event_type, f.value.ptr, f.value.len);
-        else if (f.tag == TASK_RESULTS && f.value.len == 8)
+        else if (f.tag == TASK_RESULTS && f.value.len == 8 &&
+                 get_be64((const uint8_t *)f.value.ptr) > 0)
             out->results = get_be64((const uint8_t *)f.value.ptr);
         else if (f.tag == TASK_RATE)
             r.failed |= decode_pace(f.value, out) != ERR_OK;
@@ -164,7 +166,7 @@ void record_task_filter_encode(const struct task_filter *f, struct buf *out)
 static enum err decode_filter(struct reader *r, struct task_filter *f, struct span *types,
                               unsigned count)
 {
-    struct codec_tagged field = {0};
+    struct codec_tagged field = {.lists = CODEC_LIST(FILTER_EVENT_TYPE)};
     while (codec_read_tagged(r, &field)) {
         if (field.tag == FILTER_EVENT_TYPE && f->message.event_type_count < count)
             types[f->message.event_type_count++] = field.value;

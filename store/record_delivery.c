@@ -276,7 +276,7 @@ enum err record_stat_decode(struct span in, struct stat_record *out)
     while (codec_read_tagged(&r, &f)) {
         struct reader number = reader_of(f.value);
         out->app = read_u32(&number);
-        r.failed |= f.tag != TAG_APP || f.value.len != 4;
+        r.failed |= f.tag != TAG_APP || f.value.len != 4 || !out->app;
     }
     e = codec_finished(&r);
     if (e)

@@ -311,13 +311,14 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, 
             break;
         case ENDPOINT_ORDERING:
             e->ordering = (enum ordering)(uint8_t)f.value.ptr[0];
-            if (f.value.len != 1 || e->ordering >= ORDERINGS)
+            if (f.value.len != 1 || e->ordering == ORDERING_NONE || e->ordering >= ORDERINGS)
                 return ERR_CORRUPT;
             break;
         case ENDPOINT_CLOUD_EVENTS:
-            if (f.value.len != 1 || (uint8_t)f.value.ptr[0] >= CLOUD_EVENTS_END)
-                return ERR_CORRUPT;
             e->cloud_events = (enum cloud_events)(uint8_t)f.value.ptr[0];
+            if (f.value.len != 1 || e->cloud_events == CLOUD_EVENTS_NONE ||
+                e->cloud_events >= CLOUD_EVENTS_END)
+                return ERR_CORRUPT;
             break;
         case ENDPOINT_PAUSED:
         case ENDPOINT_RETRY:
@@ -460,7 +461,8 @@ enum err record_portal_decode(struct span in, struct portal_token *out)
         memcpy(out->session, session.ptr, session.len);
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
-        if (f.tag == PORTAL_FLAGS && f.value.len < sizeof out->flags.names)
+        if (f.tag == PORTAL_FLAGS && f.value.len < sizeof out->flags.names &&
+            !memchr(f.value.ptr, '\0', f.value.len))
             memcpy(out->flags.names, f.value.ptr, f.value.len);
         else
             r.failed = true;
@@ -500,7 +502,8 @@ enum err record_key_decode(struct span in, struct api_key *out)
     out->expires = codec_read_wall(&r);
     struct codec_tagged f = {0};
     while (codec_read_tagged(&r, &f)) {
-        if (f.tag == KEY_NAME && f.value.len < sizeof out->name)
+        if (f.tag == KEY_NAME && f.value.len < sizeof out->name &&
+            !memchr(f.value.ptr, '\0', f.value.len))
             memcpy(out->name, f.value.ptr, f.value.len);
         else
             r.failed = true;

@@ -154,7 +154,7 @@ static void decode_array(struct reader *r, struct span *items, unsigned *count, 
 
 static enum err decode_tagged(struct reader *r, struct message *m)
 {
-    struct codec_tagged f = {0};
+    struct codec_tagged f = {.lists = CODEC_LIST(TAG_CHANNEL) | CODEC_LIST(TAG_TAG)};
     while (codec_read_tagged(r, &f)) {
         switch (f.tag) {
         case TAG_EVENT_TYPE:
@@ -228,7 +228,7 @@ enum err record_message_decode(struct span in, bool content, struct message **ou
     bool chunked = (flags & FLAG_CHUNKED) != 0;
     size_t inline_len = chunked ? 0 : payload_len;
     if (r.failed || inline_len > tail.len || payload_len > BATCH_BODY_MAX ||
-        (fixed.expunged && payload_len > 0))
+        (fixed.expunged && payload_len > 0) || (!chunked && checksum))
         return ERR_CORRUPT;
 
     size_t tags_len = tail.len - inline_len;

@@ -56,6 +56,21 @@ def test_lists_are_by_name_and_page(types):
     assert ([t.name for t in page.data], page.done) == (["e"], True)
 
 
+def test_names_that_begin_with_a_dash_are_paged_like_others(service):
+    """An iterator that goes back begins with a dash, too."""
+    names = ["-a", "-b", "--c", "d"]
+    for name in names:
+        assert service.post("/event-type", {"name": name, "description": ""}).status == 201
+    seen, iterator, done = [], "", False
+    while not done:
+        page = service.get(f"/event-type?limit=1&iterator={iterator}").json()
+        seen += [row["name"] for row in page["data"]]
+        iterator, done = page["iterator"], page["done"]
+    assert seen == sorted(names)
+    back = service.get(f"/event-type?limit=4&iterator={page['prevIterator']}").json()
+    assert [row["name"] for row in back["data"]] == sorted(names)[:-1]
+
+
 def test_archived_ones_are_listed_on_request(types):
     types.create(EventTypeIn(name="old", description="", archived=True))
     types.create(EventTypeIn(name="new", description=""))

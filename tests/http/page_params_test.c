@@ -64,6 +64,8 @@ static void each_query_makes_its_page(void **state)
          "50  before=1000000 after=500000"},
         {"/type?iterator=user.signup", "50 cursor user.signup before=0 after=0"},
         {"/type?iterator=-user.signup", "50 cursor backward user.signup before=0 after=0"},
+        {"/type?iterator=~-user.signup", "50 cursor -user.signup before=0 after=0"},
+        {"/type?iterator=--user.signup", "50 cursor backward -user.signup before=0 after=0"},
         {"/type?order=ascending", "50  before=0 after=0"},
         {"/type?order=descending", "50 other  before=0 after=0"},
         {"/type?before=nonsense", "50  before=0 after=0"},
@@ -100,7 +102,10 @@ static void each_malformed_parameter_is_a_422_that_names_it(void **state)
         {"/msg?order=up", "[\"query\",\"order\"]"},
         {"/msg?before=yesterday", "[\"query\",\"before\"]"},
         {"/msg?after=", "[\"query\",\"after\"]"},
+        {"/msg?iterator=~msg_" ID, "[\"query\",\"iterator\"]"},
         {"/type?iterator=-", "[\"query\",\"iterator\"]"},
+        {"/type?iterator=~", "[\"query\",\"iterator\"]"},
+        {"/type?iterator=~user.signup", "[\"query\",\"iterator\"]"},
     };
     int fd = dial(*state);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

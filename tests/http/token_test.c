@@ -112,6 +112,10 @@ static void a_token_of_an_application_carries_its_flags(void **state)
         "{\"sub\":\"" APP "\",\"org\":\"" ORG "\",\"feature_flags\":[\"beta\",\"a,b\",\"new\"]}";
     assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_OK);
     assert_string_equal(who.flags.names, "beta,new");
+    claims = "{\"sub\":\"" APP "\",\"org\":\"" ORG
+             "\",\"feature_flags\":[\"beta\"],\"feature_flags\":[\"new\"]}";
+    assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_OK);
+    assert_string_equal(who.flags.names, "new");
     claims = "{\"sub\":\"" APP "\",\"org\":\"" ORG "\",\"feature_flags\":null}";
     assert_int_equal(check(sign(HS256, claims, "secret"), &who), ERR_OK);
     assert_string_equal(who.flags.names, "");
@@ -143,7 +147,9 @@ static void each_broken_rule_makes_no_token(void **state)
         {"exp negative", HS256, "{" SUB ",\"exp\":-1}", "secret"},
         {"exp overflowing", HS256, "{" SUB ",\"exp\":99999999999999999999}", "secret"},
         {"exp with an exponent", HS256, "{" SUB ",\"exp\":2e9}", "secret"},
+        {"expired in other letters", HS256, "{" SUB ",\"e\\u0078p\":1499999999}", "secret"},
         {"not yet", HS256, "{" SUB ",\"nbf\":1500000061}", "secret"},
+        {"not yet by an exponent", HS256, "{" SUB ",\"nbf\":1.6e9}", "secret"},
         {"no sub", HS256, "{}", "secret"},
         {"sub of a user", HS256, "{\"sub\":\"user_23rb8YdGqMT0qIzpgGwdXfHirMu\"}", "secret"},
         {"sub too short", HS256, "{\"sub\":\"org_23rb8YdGqMT0qIzpgGwdXfHirM\"}", "secret"},
@@ -166,6 +172,7 @@ static void dates_that_allow_it_are_accepted(void **state)
         "{" SUB ",\"exp\":1500000001.75}",
         "{" SUB ",\"nbf\":1500000060}",
         "{" SUB ",\"iat\":1600000000,\"iss\":\"x\"}",
+        "{" SUB ",\"https:\\/\\/claims.example\":1}",
     };
     for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
         struct principal who;
