@@ -19,6 +19,11 @@ def pytest_configure(config):
         raise pytest.UsageError(f"{BINARY} is missing: run make, or set SUREHOOK_BINARY")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest begin, or all workers but theirs would be idle in the end."""
+    items.sort(key=lambda item: item.path.stem != "test_schema_cases")
+
+
 @pytest.fixture
 def start(tmp_path):
     """start(option=value, …): a running service; several in one test have directories of their own."""
