@@ -1,8 +1,8 @@
 # Surehook. `make help` lists the targets; `make` alone installs what is missing and builds.
 #
 # One binary, seven layers. Every layer is an archive; a test binary is linked with the archives of
-# its layer and those below, so that a test cannot reach upwards. Each mode (release, asan, tsan)
-# has its own object folder below build/.
+# its layer and those below, so that a test cannot reach upwards. Each mode (release, asan, tsan,
+# coverage) has its own object folder below build/.
 
 VERSION := 0.1.0
 MODE    ?= release
@@ -40,6 +40,8 @@ ifeq ($(MODE),asan)
 OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 else ifeq ($(MODE),tsan)
 OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+else ifeq ($(MODE),coverage)
+OPT    := -O0 -g --coverage -fprofile-update=atomic
 else
 OPT    := -O2 -g
 HARDEN += -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
@@ -80,6 +82,11 @@ $(OUT)/surehook: $(OUT)/obj/cli/main.o $(LIBS_cli)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+ifeq ($(MODE),coverage)
+$(OUT)/surehook: $(OUT)/obj/tests/coverage/flush.o
+$(OUT)/surehook: LDFLAGS += -Wl,--wrap=_exit -Wl,--wrap=abort
+endif
+
 # In here every variable of a recipe needs $$: with one $ it would be expanded before `deps` has run.
 define layer
 $(OUT)/lib$(1).a: $(call objects,$(call sources,$(1)))
@@ -96,6 +103,17 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The sweeps of store/ stand between it and what it calls (tests/store/fault.h).
+SWEEPS    := $(filter $(OUT)/tests/store/sweep_%,$(TESTS))
+FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2 mdb_txn_begin \
+             mdb_txn_renew mdb_txn_commit mdb_dbi_open mdb_get mdb_put mdb_del mdb_cursor_open \
+             mdb_cursor_get mdb_cursor_del malloc calloc realloc strdup pthread_create \
+             open fsync flock mkdir chmod unlink rename access fallocate \
+             EVP_CIPHER_CTX_new EVP_KDF_fetch EVP_KDF_CTX_new EVP_KDF_derive EVP_EncryptInit_ex2
+
+$(SWEEPS): $(OUT)/obj/tests/store/fault.o
+$(SWEEPS): LDFLAGS += $(FAULTABLE:%=-Wl,--wrap=%)
 
 # Fault experiments: programs on the store, and libraries that are preloaded into the service.
 FAULTS := $(addprefix $(OUT)/faults/,cut rot witness disk.so memory.so surehook)

@@ -19,9 +19,10 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
 {
     *out = NULL;
     struct id id;
+    bool by_id = span_starts(ref, SPAN(ID_APP));
     if (ref.len == 0 || ref.len > UID_MAX)
         return ERR_NOT_FOUND;
-    if (span_starts(ref, SPAN(ID_APP))) {
+    if (by_id) {
         if (id_parse(ref, ID_APP, &id) || app_is_operational(&id, org))
             return ERR_NOT_FOUND;
     } else {
@@ -33,10 +34,11 @@ enum err store_app_get(struct store_read *r, const struct id *org, struct span r
     enum err e = store_app_load(r, &id, out);
     if (e)
         return e;
-    if (id_cmp(&(*out)->org, org) == 0)
+    bool named = by_id || span_eq((*out)->uid, ref); /* a row of a uid carries no checksum */
+    if (named && id_cmp(&(*out)->org, org) == 0)
         return ERR_OK;
     app_free(out);
-    return ERR_NOT_FOUND;
+    return named ? ERR_NOT_FOUND : snapshot_corrupt(r, "reference", ref);
 }
 
 enum err store_operational_app(struct store_read *r, const struct id *org, struct app **out)

@@ -1,4 +1,5 @@
-/* Reading endpoints, and the walk over all of them at start-up. */
+/* Reading endpoints, and the walk over all of them at start-up. The rows that lead to an endpoint
+ * carry no checksum: what is found must be what was named. */
 #include "store/page.h"
 #include "store/read.h"
 
@@ -21,9 +22,10 @@ enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct sp
     struct id id;
     uint32_t number;
     enum err e;
+    bool by_id = span_starts(ref, SPAN(ID_ENDPOINT));
     if (ref.len == 0 || ref.len > UID_MAX)
         return ERR_NOT_FOUND;
-    if (span_starts(ref, SPAN(ID_ENDPOINT))) {
+    if (by_id) {
         if (id_parse(ref, ID_ENDPOINT, &id))
             return ERR_NOT_FOUND;
         struct treekey key = key_id(&id);
@@ -36,18 +38,25 @@ enum err store_endpoint_get(struct store_read *r, uint32_t app_number, struct sp
         e = store_endpoint_load(r, number, out);
     if (e)
         return e;
-    if ((*out)->app_number == app_number)
+    bool named = by_id ? id_cmp(&(*out)->id, &id) == 0 : span_eq((*out)->uid, ref);
+    if (named && (*out)->app_number == app_number)
         return ERR_OK;
     endpoint_free(out);
-    return ERR_NOT_FOUND;
+    return named ? ERR_NOT_FOUND : snapshot_corrupt(r, "reference", ref);
 }
 
 static enum err take(void *context, struct span suffix, struct span value, void *row)
 {
+    struct endpoint **out = row;
+    struct id id;
     uint32_t number;
-    if (!read_as_number(value, &number))
+    if (!read_as_number(value, &number) || !read_as_id(suffix, &id))
         return snapshot_corrupt(context, "endpoint of application", suffix);
-    return store_endpoint_load(context, number, row);
+    enum err e = store_endpoint_load(context, number, out);
+    if (e || id_cmp(&(*out)->id, &id) == 0)
+        return e;
+    endpoint_free(out); /* a damaged number leads to another, of whatever application */
+    return snapshot_corrupt(context, "endpoint of application", suffix);
 }
 
 static void drop(void *row)

@@ -1,0 +1,115 @@
+/* One operation of the writer, while a call of its fails: it is refused and has changed nothing, or
+ * it is done; the store opens again and agrees with itself. A record that is read rotten never ends
+ * the process. One that is there for a cursor and not for a look-up may: then LMDB contradicts
+ * itself. */
+#ifndef TESTS_STORE_SWEEP_STEP_H
+#define TESTS_STORE_SWEEP_STEP_H
+
+#include "tests/store/sweep_world.h"
+
+/* What a case does. */
+static struct step {
+    enum err (*act)(void);
+    enum tree tree; /* where an operation that is done leaves a mark, and one that is refused none;
+                       TREES: it has no answer to be judged by */
+    int64_t later_us; /* the clock moves on before */
+} step;
+static uint32_t untouched; /* the digest of step.tree in the image */
+
+/* ---------------------------------------------------------------- a trial */
+
+/* Submits and waits; what the store said. */
+static inline enum err ask(struct store_op *op, enum store_op_kind kind)
+{
+    struct rig *r = &sweep.r;
+    op->kind = kind;
+    op->owner = r;
+    op->done = rig_done;
+    unsigned wanted = r->done + 1;
+    enum err e = store_submit(r->s, op);
+    if (e)
+        return e;
+    rig_await(r, wanted);
+    return op->result;
+}
+
+/* Lets background work go on: operations that end their batch and change nothing. */
+static inline void turn(unsigned times)
+{
+    while (times--) {
+        struct key_op op = {.key.id = {{9}}};
+        (void)ask(&op.op, STORE_KEY_REVOKE);
+    }
+}
+
+static inline void ignore(void *context, const char *finding)
+{
+    (void)context;
+    (void)finding;
+}
+
+/* What a new process finds. */
+static inline void judge(enum err said)
+{
+    struct rig *r = &sweep.r;
+    struct check_report report;
+    OK(store_open(&r->settings, &r->s));
+    OK(store_check(r->s, sweep_lies() ? ignore : rig_report, NULL, &report));
+    if (report.errors && !sweep_lies())
+        SWEEP_FAIL("%u findings", (unsigned)report.errors);
+    bool marked = step.tree != TREES && sweep_digest(r->s, step.tree) != untouched;
+    if (step.tree != TREES && marked == (said != ERR_OK))
+        SWEEP_FAIL("%s, and %s is there", err_text(said), marked ? "something" : "nothing");
+    store_close(&r->s);
+}
+
+static inline void trial(void)
+{
+    struct rig *r = &sweep.r;
+    sweep_restore();
+    rig_start(r);
+    turn(2);
+    rig_advance(r, step.later_us);
+    sweep_begin();
+    enum err said = step.act();
+    turn(6);
+    sweep_end();
+    if (r->failures && sweep.way == FAULT_ROTTEN)
+        SWEEP_FAIL("a bad record ended the process");
+    rig_stop(r);
+    if (sweep.way == FAULT_WAYS)
+        OK(said);
+    judge(said);
+}
+
+static inline void sweep_step(const char *name, struct step s)
+{
+    struct rig *r = &sweep.r;
+    step = s;
+    sweep_restore();
+    OK(store_open(&r->settings, &r->s));
+    untouched = step.tree == TREES ? 0 : sweep_digest(r->s, step.tree);
+    store_close(&r->s);
+    sweep_all(name, trial);
+}
+
+#define SWEEP(act, tree) sweep_step(#act, (struct step){act, tree, 0})
+
+/* ---------------------------------------------------------------- the group */
+
+static inline int sweep_set_up(void **state)
+{
+    (void)state;
+    world_fill();
+    return 0;
+}
+
+static inline int sweep_tear_down(void **state)
+{
+    (void)state;
+    print_message("%u of %u\n", sweep.struck, sweep.trials);
+    sweep_remove();
+    return 0;
+}
+
+#endif

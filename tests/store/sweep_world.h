@@ -1,0 +1,147 @@
+/* What a sweep begins from: an application with endpoints of every kind, and messages in every
+ * state. */
+#ifndef TESTS_STORE_SWEEP_WORLD_H
+#define TESTS_STORE_SWEEP_WORLD_H
+
+#include "tests/store/sweep.h"
+
+#include "store/read.h"
+
+#define SWEEP_LINE 3    /* messages that wait in a line */
+#define SWEEP_LONG 6000 /* bytes of the payload that is kept in chunks */
+
+enum { DONE, RETRYING, DEAD, ALSO_DEAD, WAITING, LONG, SWEEP_MESSAGES };
+
+static struct {
+    struct id org;
+    struct app app, other;
+    struct endpoint plain, fifo, keyed;
+    struct endpoint late;              /* made after the messages */
+    struct endpoint ears;              /* operational */
+    struct id message[SWEEP_MESSAGES]; /* to plain, fifo and keyed; by state at plain */
+    struct id line[SWEEP_LINE];        /* with the ordering key "k" */
+    struct id attempt;                 /* of DONE */
+    struct id usage, bulk;             /* tasks that have ended */
+    struct api_key key;
+    uint8_t portal[2][32];
+    char payload[SWEEP_LONG + 1];
+} world;
+
+static inline struct id world_send(const char *event_id, const char *key, const char *payload)
+{
+    struct message *m = rig_message("a", payload);
+    struct rig_ingest i;
+    m->event_id = span_text(event_id);
+    m->ordering_key = span_text(key);
+    m->channel_count = 1;
+    m->channels[0] = SPAN("c");
+    m->tag_count = 1;
+    m->tags[0] = SPAN("t");
+    OK(rig_ingest(&sweep.r, &world.app, m, event_id, "body", &i));
+    struct id id = m->id;
+    message_unref(&m);
+    return id;
+}
+
+static inline struct endpoint world_endpoint(const char *uid, enum ordering ordering)
+{
+    struct endpoint e = rig_endpoint_new(&sweep.r, &world.app);
+    e.uid = span_text(uid);
+    e.ordering = ordering;
+    e.key_count = 1;
+    e.keys[0] = (struct signing_key){.kind = KEY_HMAC, .len = 32};
+    OK(rig_put_endpoint(&sweep.r, &e));
+    return e;
+}
+
+static inline void world_conclude(unsigned message, const struct endpoint *e, int verdict)
+{
+    struct outcome_op op =
+        rig_outcome(&sweep.r, &world.message[message], e, TRIGGER_SCHEDULED, verdict);
+    op.urgent = true;
+    op.health = verdict == OUTCOME_DELIVERED ? HEALTH_WORKS : HEALTH_FAILED;
+    op.endpoint_version = e->version;
+    op.failures = 1;
+    OK(rig_do(&sweep.r, &op.op, STORE_OUTCOME));
+    if (message == DONE)
+        world.attempt = op.attempt.id;
+}
+
+static inline void world_configure(void)
+{
+    struct rig *r = &sweep.r;
+    world.org = store_default_org(r->s);
+    world.app = rig_app(r, "one");
+    world.other = rig_app(r, "two");
+    const struct app home = {.id = world.org, .org = world.org};
+    world.ears = rig_endpoint_new(r, &home);
+    OK(rig_put_endpoint(r, &world.ears));
+    world.plain = world_endpoint("plain", ORDERING_NONE);
+    world.fifo = world_endpoint("fifo", ORDERING_FIFO);
+    world.keyed = world_endpoint("keyed", ORDERING_KEY);
+    struct event_type type = {
+        .org = world.org, .name = SPAN("a"), .created = r->now, .updated = r->now};
+    struct event_type_op type_op = {.type = &type};
+    OK(rig_do(r, &type_op.op, STORE_EVENT_TYPE_PUT));
+    world.key = (struct api_key){.id = id_random(r->now), .hash = {1}, .org = world.org};
+    struct key_op key_op = {.key = world.key};
+    OK(rig_do(r, &key_op.op, STORE_KEY_PUT));
+    for (int i = 0; i < 2; i++) {
+        struct portal_op op = {.token = {.org = world.org,
+                                         .app = world.app.id,
+                                         .created = r->now,
+                                         .expires = wall_add(r->now, DAY_US),
+                                         .session = {(uint8_t)i + 1}}};
+        memset(op.token.hash, i + 1, sizeof op.token.hash);
+        memcpy(world.portal[i], op.token.hash, sizeof op.token.hash);
+        OK(rig_do(r, &op.op, STORE_PORTAL_PUT));
+    }
+}
+
+static inline void world_tasks(void)
+{
+    struct rig *r = &sweep.r;
+    world.usage = id_random(r->now);
+    world.bulk = id_random(r->now);
+    struct aggregate_op usage = {.org = world.org, .until = r->now, .task = world.usage};
+    OK(rig_do(r, &usage.op, STORE_AGGREGATE));
+    struct replay_op replay = {.endpoint = world.plain.number,
+                               .until = wall_add(r->now, -DAY_US),
+                               .states = 1 << DELIVERY_DELIVERED,
+                               .status_class = -1,
+                               .task = world.bulk};
+    OK(rig_do(r, &replay.op, STORE_REPLAY));
+    rig_turns(r, 4);
+}
+
+static inline void world_fill(void)
+{
+    struct rig *r = &sweep.r;
+    const char *const names[SWEEP_MESSAGES] = {"done", "retrying", "dead",
+                                               "also", "waiting",  "long"};
+    memset(world.payload, 'x', SWEEP_LONG);
+    sweep_make();
+    rig_start(r);
+    world_configure();
+    for (unsigned i = 0; i < SWEEP_MESSAGES; i++)
+        world.message[i] = world_send(names[i], "", i == LONG ? world.payload : "{\"n\":1}");
+    const char *const lined[SWEEP_LINE] = {"first", "second", "third"};
+    for (unsigned i = 0; i < SWEEP_LINE; i++)
+        world.line[i] = world_send(lined[i], "k", "{}");
+    world_conclude(DONE, &world.plain, OUTCOME_DELIVERED);
+    world_conclude(DONE, &world.fifo, OUTCOME_DELIVERED);
+    world_conclude(DONE, &world.keyed, OUTCOME_DELIVERED);
+    world_conclude(DEAD, &world.plain, OUTCOME_DEAD);
+    world_conclude(ALSO_DEAD, &world.plain, OUTCOME_DEAD);
+    world_conclude(RETRYING, &world.plain, OUTCOME_RETRY);
+    struct consumer_op consumer = {
+        .app = world.app.id, .name = {1}, .position = world.message[DONE]};
+    OK(rig_do(r, &consumer.op, STORE_CONSUMER_PUT));
+    world.late = world_endpoint("late", ORDERING_NONE);
+    world_tasks();
+    rig_check(r);
+    store_close(&r->s);
+    sweep_keep();
+}
+
+#endif
