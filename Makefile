@@ -132,6 +132,21 @@ $(OUT)/faults/%.so: tests/faults/%.c tests/faults/control.c $(wildcard tests/fau
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 -O2 -g $(WARN) $(WERROR) -include base/banned.h -fPIC \
 	    -fvisibility=hidden -pthread -shared -o $@ $(filter %.c,$^)
 
+# The program with the fail points of base/failpoint.h: the files that have them, built once more, come
+# before the archives with the others.
+FAIL_OBJECTS := $(patsubst %.c,$(OUT)/obj/fail/%.o,$(shell grep -lE 'FAILPOINT|INDEX_TABLE_BYTES' \
+                $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))))
+
+$(OUT)/obj/fail/%.o: %.c | $(DEPS)/build
+	@mkdir -p $(@D)
+	@echo "CC   $< (fail points)"
+	$(Q)$(CC) $(CPPFLAGS) -DSUREHOOK_FAILPOINTS $(CFLAGS) -c -o $@ $<
+
+$(OUT)/faults/surehook: $(OUT)/obj/cli/main.o $(FAIL_OBJECTS) $(LIBS_cli)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # The receiver that misbehaves in every way.
 CHAOS := $(OUT)/chaos/chaos
 
@@ -166,21 +181,6 @@ demo: all ## the life of a webhook, from POST to replay, within a minute
 
 # ---- Tests -------------------------------------------------------------------------------------
 # Every runner leaves its results below build/results; the tally sums them in one last line.
-# The program with the fail points of base/failpoint.h: the files that have them, built once more, come
-# before the archives with the others.
-FAIL_OBJECTS := $(patsubst %.c,$(OUT)/obj/fail/%.o,$(shell grep -lE 'FAILPOINT|INDEX_TABLE_BYTES' \
-                $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))))
-
-$(OUT)/obj/fail/%.o: %.c | $(DEPS)/build
-	@mkdir -p $(@D)
-	@echo "CC   $< (fail points)"
-	$(Q)$(CC) $(CPPFLAGS) -DSUREHOOK_FAILPOINTS $(CFLAGS) -c -o $@ $<
-
-$(OUT)/faults/surehook: $(OUT)/obj/cli/main.o $(FAIL_OBJECTS) $(LIBS_cli)
-	@mkdir -p $(@D)
-	@echo "LINK $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
 
 WORKERS ?= $(shell expr 2 \* $$(nproc))
 VENV    := .venv/ready

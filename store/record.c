@@ -235,8 +235,6 @@ enum err record_marks_decode(struct span in, struct marks *out)
     return codec_finished(&r);
 }
 
-void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
-                          struct buf *out)
 void record_empty_encode(struct buf *out)
 {
     codec_end(out, codec_begin(out));
@@ -257,6 +255,8 @@ enum err record_org_decode(struct span in, struct id *out)
     return e ? e : codec_finished(&r);
 }
 
+void record_answer_encode(uint16_t status, const uint8_t body_hash[8], struct span answer,
+                          struct buf *out)
 {
     size_t start = codec_begin(out);
     buf_u16(out, status);

@@ -23,8 +23,8 @@
 #include "store/task.h"
 #include "store/watches.h"
 
-#include "base/log.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -125,14 +125,14 @@ static void complete_batch(struct writer *w)
         e = b->change.apply(b, &b->change);
     b->change = (struct change){0};
     notify(w);
+    FAILPOINT("notified");
     if (b->tally.accepted)
         watches_committed(b->s->watches, &w->applied);
     complete_all(w, &w->applied);
-    FAILPOINT("notified");
+    FAILPOINT("completed");
     if (e)
         fail(w); /* memory does not show what the disk holds */
 }
-    FAILPOINT("completed");
 
 /* ---------------------------------------------------------------- applying */
 
@@ -386,6 +386,7 @@ static void turn(struct writer *w)
         e = apply_queue(w, &refused);
     if (!e)
         e = background(w);
+    FAILPOINT("batch-applied");
     if (!e)
         e = batch_commit(b);
     else
