@@ -13,7 +13,7 @@
 #define ADMIN_BODY_MAX (256 * 1024)
 /* Request bodies in memory, in all; one alone may have half, and the largest is 64 MiB. */
 #define REQUEST_BYTES_MAX (128 * 1024 * 1024)
-#define REQUEST_MEMORY_MAX (1024 * 1024)     /* what one handler may allocate beside its body */
+#define REQUEST_MEMORY_MAX (1024 * 1024) /* what one handler may allocate beside its body */
 #define KEEP_ALIVE_S 75   /* an idle connection; clients' pools give up after 5 to 60 s */
 #define REPLY_SEND_S 120  /* for a client to read its reply */
 #define JSON_DEPTH_MAX 64 /* real events nest under 10; a parser's stack must not be the client's */
@@ -47,11 +47,11 @@
 #define AUTH_USER_MAX 256
 #define AUTH_SECRET_MAX 1024
 #define AUTH_SCOPE_MAX 1024
-#define TLS_CA_MAX (32 * 1024) /* PEM: a private authority's few, not a system's bundle */
+#define TLS_CA_MAX (16 * 1024) /* PEM: a private authority's few, not a system's bundle */
 #define TLS_CERTIFICATE_MAX (16 * 1024)
-#define TLS_KEY_MAX (16 * 1024) /* an RSA key of 16,384 bits has 13 KiB */
-#define SIGNING_KEYS_MAX 11 /* the newest and at most 10 old ones that still sign */
-#define SIGNING_KEY_MAX 96  /* bytes of an encoded secret: ed25519 has 64 */
+#define TLS_KEY_MAX (8 * 1024) /* an RSA key of 8,192 bits has 6.5 KiB */
+#define SIGNING_KEYS_MAX 11     /* the newest and at most 10 old ones that still sign */
+#define SIGNING_KEY_MAX 96      /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
 #define PAGE_MAX 250            /* limit of a list */
 #define RATE_MAX 65535          /* of anything by the second: SDKs keep rates in 16 bits */
@@ -84,8 +84,8 @@
 #define RESPONSE_HEADERS_MAX (64 * 1024)
 /* libcurl keeps about 150 bytes for a line, however short; common clients take 100 lines. */
 #define RESPONSE_HEADER_LINES_MAX 256
-#define TOKEN_ANSWER_MAX (64 * 1024) /* of an authorization server, for an access token */
-#define ACCESS_TOKEN_MAX (8 * 1024)  /* receivers take heads of 8 to 16 KiB */
+#define TOKEN_ANSWER_MAX (64 * 1024)  /* of an authorization server, for an access token */
+#define ACCESS_TOKEN_MAX (8 * 1024)   /* receivers take heads of 8 to 16 KiB */
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
 #define ATTEMPT_TIMEOUT_MAX_S 300     /* an attempt holds a slot for so long at most */
 #define READY_MAX \

@@ -149,7 +149,7 @@ static struct bearer *bearer_add(struct bearers *bs, const struct destination *d
     return b;
 }
 
-static struct bearer *bearer_find(struct bearers *bs, const struct destination *d)
+static struct bearer *bearer_find(const struct bearers *bs, const struct destination *d)
 {
     return map_get(bs->table, span_of(d->grant_key, sizeof d->grant_key));
 }
@@ -279,7 +279,7 @@ enum bearer_answer bearers_ask(struct bearers *bs, struct destination *destinati
         return BEARER_FAILED;
     if (serves(b, now)) {
         /* One that cannot begin now begins with a later attempt. */
-        if (should_renew(b, now) && !fetch(b, destination))
+        if (should_renew(b, now) && b->server->resolved && !fetch(b, destination))
             b->failed = now;
         *token = buf_view(&b->token);
         wait->serial = b->serial;
@@ -290,6 +290,13 @@ enum bearer_answer bearers_ask(struct bearers *bs, struct destination *destinati
     wait->bearer = b;
     TAILQ_INSERT_TAIL(&b->waiting, wait, link);
     return BEARER_WAITS;
+}
+
+bool bearers_would_look_up(const struct bearers *bs, const struct destination *destination,
+                           struct mono now)
+{
+    const struct bearer *b = bearer_find(bs, destination);
+    return !b || (!serves(b, now) && !b->fetch && !b->server->resolved);
 }
 
 void bearer_cancel(struct bearer_wait *wait)

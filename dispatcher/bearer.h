@@ -40,6 +40,9 @@ enum bearer_answer {
  * wait->serial with BEARER_READY. */
 enum bearer_answer bearers_ask(struct bearers *bs, struct destination *destination, struct mono now,
                                struct bearer_wait *wait, struct span *token);
+/* Whether that would look a name up that may not resolve, which holds a resolver's thread. */
+bool bearers_would_look_up(const struct bearers *bs, const struct destination *destination,
+                           struct mono now);
 /* It waits no longer. No effect on one that does not wait. */
 void bearer_cancel(struct bearer_wait *wait);
 /* The endpoint answered 401 to the token of this serial: it is not used again, unless another was

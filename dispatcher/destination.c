@@ -74,6 +74,7 @@ void destination_forget(struct destinations *cache, struct destination **slot)
     assert(d->slot == slot);
     TAILQ_REMOVE(&cache->by_use, d, by_use);
     cache->count--;
+    cache->certificate_bytes -= d->certificate_bytes;
     d->slot = NULL;
     *slot = NULL;
     destination_unref(&d);
@@ -154,8 +155,7 @@ static enum err prepare_host(struct destination *d, char *host, const struct out
     return route_new(outbound, host, &d->route);
 }
 
-static enum err prepare_url(struct destination *d, struct span url,
-                            const struct outbound *outbound)
+static enum err prepare_url(struct destination *d, struct span url, const struct outbound *outbound)
 {
     d->url = strndup(url.ptr ? url.ptr : "", url.len);
     CURLU *parsed = curl_url();
@@ -245,17 +245,27 @@ static enum err prepare(struct destination *d, const struct outbound *outbound)
     if (!destination_headers(d->endpoint->headers, &d->headers, &d->content_type) ||
         !prepare_auth(d) || !identity_init(&d->identity, &d->endpoint->tls, d->number))
         return ERR_NO_MEMORY;
+    const struct endpoint_tls *tls = &d->endpoint->tls;
+    d->certificate_bytes = 2 * (tls->ca.len + tls->certificate.len) + tls->key.len;
     d->cloud_events = d->endpoint->cloud_events;
     d->signer = signer_new(d->endpoint->keys, d->endpoint->key_count);
     return d->signer ? ERR_OK : ERR_NO_MEMORY;
 }
 
+static bool is_full(const struct destinations *cache, const struct destination *d)
+{
+    const bool heavy = cache->certificate_bytes + d->certificate_bytes >
+                       DESTINATION_CERTIFICATES_MAX;
+    return cache->count == DESTINATIONS_MAX || (heavy && d->certificate_bytes > 0);
+}
+
 static void insert(struct destinations *cache, struct destination *d, struct destination **slot)
 {
-    if (cache->count == DESTINATIONS_MAX)
+    while (is_full(cache, d))
         destination_forget(cache, TAILQ_LAST(&cache->by_use, destination_list)->slot);
     TAILQ_INSERT_HEAD(&cache->by_use, d, by_use);
     cache->count++;
+    cache->certificate_bytes += d->certificate_bytes;
     d->slot = slot;
     *slot = d;
 }

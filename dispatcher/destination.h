@@ -12,8 +12,10 @@
 #include <curl/curl.h>
 #include <sys/queue.h>
 
-/* Prepared endpoints a thread keeps; about 3 KiB each. */
+/* Prepared endpoints a thread keeps; about 3 KiB each … */
 #define DESTINATIONS_MAX 4096
+/* … and those with certificates of their own up to 60 more, so that fewer of these are kept. */
+#define DESTINATION_CERTIFICATES_MAX (16 * 1024 * 1024)
 /* SHA-256: tenants choose what is hashed. */
 #define GRANT_KEY_BYTES 32
 
@@ -23,9 +25,9 @@ struct destination {
     int64_t timeout_us;        /* of one attempt in all; 0: the option's */
     char *url;
     struct signer *signer;
-    struct curl_slist *headers; /* the endpoint's own but content-type; NULL: none */
-    char *content_type;         /* a whole header line of the endpoint's own; NULL: none */
-    char *authorization;        /* likewise, with Basic authentication; NULL: none */
+    struct curl_slist *headers;         /* the endpoint's own but content-type; NULL: none */
+    char *content_type;                 /* a whole header line of the endpoint's own; NULL: none */
+    char *authorization;                /* likewise, with Basic authentication; NULL: none */
     uint8_t grant_key[GRANT_KEY_BYTES]; /* of AUTH_OAUTH2: stands for endpoint and configuration */
     struct identity identity;
     struct route *route; /* NULL: straight to where the name leads, as when there is no proxy */
@@ -34,6 +36,7 @@ struct destination {
     bool special;  /* resolves into an allowed special subnet: such connections are kept apart */
     bool resolved; /* the name led to an address the last time, or there is no name to resolve */
 
+    size_t certificate_bytes;  /* about what they take */
     unsigned refs;             /* one of the cache, one of each attempt in hand */
     struct destination **slot; /* where the cache's user keeps it; NULL once forgotten */
     TAILQ_ENTRY(destination) by_use;
@@ -48,6 +51,7 @@ static inline bool destination_authenticates(const struct destination *d)
 struct destinations {
     const struct outbound *outbound;
     unsigned count;
+    size_t certificate_bytes;
     TAILQ_HEAD(destination_list, destination) by_use; /* the most recently used first */
 };
 

@@ -322,11 +322,21 @@ static void conclude(struct flight *f, const struct result *r)
     submit(f, &v);
 }
 
+/* An attempt's parts are counted from its start. */
+static void count_wait(struct attempt *a, int64_t waited_us)
+{
+    int64_t *const parts[] = {&a->dns_us, &a->connect_us, &a->tls_us, &a->first_byte_us};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (*parts[i])
+            *parts[i] += waited_us;
+}
+
 void flight_ended(void *owner, struct transfer *t)
 {
     struct flight *f = owner;
     struct result r;
     transfer_result(t, &r, &f->outcome.attempt);
+    count_wait(&f->outcome.attempt, f->waited_us);
     if (r.status == 401 && f->destination->endpoint->auth.kind == AUTH_OAUTH2)
         bearers_refused(f->all->bearers, f->destination, f->wait.serial, clock_mono());
     conclude(f, &r);
@@ -337,9 +347,10 @@ static void fail(struct flight *f)
     conclude(f, &(struct result){.outcome = ATTEMPT_INTERNAL, .retry_after_us = -1});
 }
 
-static void start(struct flight *f, struct span token, struct wall now, int64_t spent_us)
+static void start(struct flight *f, struct span token, struct wall now, int64_t waited_us)
 {
-    const struct departure departure = {f->claim->message, now, token, spent_us};
+    const struct departure departure = {f->claim->message, now, token, waited_us};
+    f->waited_us = waited_us;
     f->transfer = transfer_start(f->all->transfers, f->destination, &departure, &f->response, f);
     if (!f->transfer)
         fail(f);

@@ -26,7 +26,8 @@ struct flight {
     struct claim *claim;
     struct destination *destination; /* the attempt's url is in it; NULL: none was loaded */
     struct transfer *transfer;       /* NULL before the start and after the end, and … */
-    struct bearer_wait wait;         /* … while it waits for its access token */
+    struct bearer_wait wait;         /* … while it waits for its access token, … */
+    int64_t waited_us;               /* … which took so long */
     struct buf response;
     struct mono started;
     bool slow;                /* has a slot of the slow budget */

@@ -281,11 +281,18 @@ static void read_page(struct lanes *l, struct lane *lane)
     counter_add(&l->shared->stats.ready, lane->ready - before);
 }
 
-/* Whether one more attempt may wait for this endpoint's name: with a dead name server every lookup
- * holds a thread for many seconds. */
+static bool would_look_up(const struct lanes *l, const struct destination *d)
+{
+    return !d->resolved ||
+           (d->endpoint->auth.kind == AUTH_OAUTH2 &&
+            bearers_would_look_up(l->flights->bearers, d, l->mono));
+}
+
+/* Whether one more attempt may wait for this endpoint's name, or its authorization server's: with a
+ * dead name server every lookup holds a thread for many seconds. */
 static bool may_look_up(struct lanes *l, const struct lane *lane)
 {
-    return !lane->destination || lane->destination->resolved ||
+    return !lane->destination || !would_look_up(l, lane->destination) ||
            (lane->in_flight < LANE_LOOKUPS_MAX && transfers_lookups(l->transfers) < LOOKUPS_MAX);
 }
 

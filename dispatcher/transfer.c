@@ -46,7 +46,7 @@ struct transfer {
 
     enum { TRANSFER_IDLE, TRANSFER_FLYING, TRANSFER_DRAINING } state;
     TAILQ_ENTRY(transfer) link; /* among those of its state */
-    struct mono until;          /* of a flying one: overdue then; of a draining one: cut, no later */
+    struct mono until; /* of a flying one: overdue then; of a draining one: cut, no later */
 };
 
 struct transfers {
@@ -330,9 +330,8 @@ struct transfer *transfer_post(struct transfers *ts, struct destination *destina
                                const struct transfer_post *post)
 {
     const int64_t most = timeout_of(ts, destination);
-    struct transfer *t =
-        launch(ts, destination, post->timeout_us < most ? post->timeout_us : most, post->response,
-               post->owner);
+    struct transfer *t = launch(ts, destination, post->timeout_us < most ? post->timeout_us : most,
+                                post->response, post->owner);
     if (!t)
         return NULL;
     t->ended = post->ended;

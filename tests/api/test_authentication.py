@@ -422,7 +422,7 @@ def test_an_endpoint_that_gets_no_token_opens_its_breaker(start, new_receiver, n
     assert endpoint.call("GET").json()["breaker"]["state"] == "closed"
 
 
-def test_a_service_that_stops_does_not_wait_for_a_token(service, app, endpoint, server):
+def test_what_waits_for_its_token_survives_a_kill(service, app, endpoint, server):
     server.hold = threading.Event()
     endpoint.authenticate(oauth2(server.url))
     msg = service.send(app)

@@ -9,6 +9,8 @@ import pytest
 import tunnels
 from receivers import DEADLINE, hmac_secret
 from surehook import eventually, run
+from token_server import TokenServer
+from token_server import TokenServer
 from tunnels import Proxy
 
 LOGIN = ("agent", "p@ss:word/1")
@@ -107,6 +109,37 @@ def test_tls_is_verified_against_the_name_behind_the_tunnel(start_through, new_p
     assert len(proxy.asked) == 1 and receiver.deliveries == []
 
 
+def test_tls_that_fails_behind_the_tunnel_is_the_endpoint_s_failure(
+    start_through, new_proxy, new_receiver, new_authority
+):
+    receiver = new_receiver(new_authority().tls())
+    for kind in ("http", "https", "socks5"):
+        proxy = new_proxy(kind)
+        service = start_through(proxy)
+        app = service.new_app()
+        assert outcome(service, app, endpoint_at(service, app, receiver.url + "/hook")) == "tls"
+        assert len(proxy.asked) == 1 and receiver.deliveries == []
+
+
+def test_access_tokens_are_fetched_through_the_proxy_under_the_same_rules(start_through, new_proxy, receiver):
+    proxy, server = new_proxy(), TokenServer()
+    service = start_through(proxy)
+    app = service.new_app()
+    endpoint = service.subscribe(app, receiver)
+    auth = {"type": "oauth2", "tokenUrl": server.url.replace("127.0.0.1", "localhost"), "clientId": "c",
+            "clientSecret": "s"}  # fmt: skip
+    assert service.call("PUT", f"/app/{app}/endpoint/{endpoint}/authentication", auth).status == 204
+    assert outcome(service, app, endpoint) == "success"
+    assert [(asked.host, asked.port) for asked in proxy.asked] == [
+        ("127.0.0.1", server.port), ("127.0.0.1", receiver.port)]  # fmt: skip
+    assert receiver.deliveries[0].headers["authorization"] == "Bearer token-1"
+    service.stop()
+    proxy.always(407)
+    service.start()
+    assert outcome(service, app, endpoint) == "proxy"  # and not "token", for which the endpoint would be blamed
+    server.close()
+
+
 def test_http2_goes_through_the_tunnel(start_through, new_proxy, new_receiver, authority):
     service = start_through(new_proxy())
     app = service.new_app()
@@ -114,6 +147,38 @@ def test_http2_goes_through_the_tunnel(start_through, new_proxy, new_receiver, a
     endpoint = service.subscribe(app, receiver)
     assert outcome(service, app, endpoint) == "success"
     assert receiver.deliveries[0].protocol == "HTTP/2"
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_tokens_and_certificates_go_through_tunnels_of_their_own(
+    start_through, new_proxy, new_receiver, authority, kind
+):
+    proxy, server = new_proxy(kind), TokenServer()
+    service = start_through(proxy, dispatch_threads=1)
+    receiver = new_receiver(authority.tls(clients=authority.file))
+    names = ["shop", "erp", None, None, "shop", "erp", None, None]
+    ends = []
+    for n, name in enumerate(names):
+        app = service.new_app()
+        path = f"/app/{app}/endpoint/{(endpoint := service.subscribe(app, receiver, f'/{n}'))}"
+        if name:
+            certificate, private = authority.client(name)
+            pair = {"clientCertificate": certificate, "clientKey": private}
+            assert service.call("PUT", path + "/tls", pair).status == 204
+        oauth2 = {"type": "oauth2", "tokenUrl": server.url, "clientId": "x", "clientSecret": "y"}
+        assert service.call("PUT", path + "/authentication", oauth2).status == 204
+        ends.append((app, endpoint))
+    for _ in range(3):
+        assert {outcome(service, *end) for end in ends} == {"success"}
+    server.close()
+    assert [(d.path, d.client) for d in receiver.deliveries if d.client != names[int(d.path[1:])]] == []
+    paths = {}
+    for d in receiver.deliveries:
+        paths.setdefault(d.connection, set()).add(d.path)
+    dressed = {f"/{n}" for n, name in enumerate(names) if name}
+    assert [shared for shared in paths.values() if shared & dressed and len(shared) > 1] == []
+    assert len(paths) < len(receiver.deliveries)  # the control: tunnels are kept
+    assert [asked.port for asked in proxy.asked].count(server.port) == len(server.grants) == len(ends)
 
 
 @pytest.mark.parametrize(

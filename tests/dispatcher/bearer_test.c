@@ -19,7 +19,7 @@ struct transfer {
 
 static struct transfer fetches[FETCHES];
 static unsigned fetch_count;
-static bool no_memory;
+static bool no_memory, resolves;
 static const struct outbound outbound;
 
 struct transfer *transfer_post(struct transfers *ts, struct destination *to,
@@ -28,6 +28,7 @@ struct transfer *transfer_post(struct transfers *ts, struct destination *to,
     (void)ts;
     if (no_memory)
         return NULL;
+    to->resolved = resolves;
     assert_true(fetch_count < FETCHES);
     struct transfer *t = &fetches[fetch_count++];
     *t = (struct transfer){.post = *post, .own_us = to->timeout_us, .under_way = true};
@@ -85,6 +86,7 @@ static int setup(void **state)
     clock_fake((struct wall){1000 * S}, (struct mono){1000 * S});
     fetch_count = 0;
     no_memory = false;
+    resolves = true;
     endpoint = (struct endpoint){.auth = {.kind = AUTH_OAUTH2,
                                           .user = SPAN("client"),
                                           .secret = SPAN("secret"),
@@ -323,6 +325,32 @@ static void without_memory_nobody_waits(void **state)
     assert_int_equal(ask(&a), BEARER_READY);
 }
 
+static void a_name_that_does_not_resolve_is_not_looked_up_on_the_side(void **state)
+{
+    (void)state;
+    struct attempt_fake a;
+    const struct mono now = clock_mono();
+    assert_true(bearers_would_look_up(bearers, &destination, now));
+    resolves = false;
+    ask(&a);
+    assert_false(bearers_would_look_up(bearers, &destination, now)); /* it is under way */
+    answer(ATTEMPT_DNS, 0, "");
+    assert_true(bearers_would_look_up(bearers, &destination, now));
+    resolves = true;
+    ask(&a);
+    answer(ATTEMPT_SUCCESS, 200, TOKEN("one"));
+    assert_false(bearers_would_look_up(bearers, &destination, now));
+    resolves = false;
+    pass(3550 * S);
+    ask(&a);
+    answer(ATTEMPT_DNS, 0, "");
+    pass(10 * S);
+    assert_int_equal(ask(&a), BEARER_READY);
+    assert_int_equal(fetch_count, 3);
+    pass(3600 * S);
+    assert_true(bearers_would_look_up(bearers, &destination, clock_mono()));
+}
+
 static void there_are_only_so_many_and_the_least_used_goes(void **state)
 {
     (void)state;
@@ -358,6 +386,7 @@ int main(void)
         TEST(who_does_not_wait_any_more_is_not_told),
         TEST(what_is_being_fetched_at_the_end_is_aborted),
         TEST(without_memory_nobody_waits),
+        TEST(a_name_that_does_not_resolve_is_not_looked_up_on_the_side),
         TEST(there_are_only_so_many_and_the_least_used_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

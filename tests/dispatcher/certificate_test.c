@@ -162,9 +162,8 @@ static void a_key_with_a_passphrase_is_refused_and_nobody_is_asked(void **state)
     EVP_PKEY *k = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
     struct buf locked;
     buf_init(&locked, TEXT_MAX);
-    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, k, EVP_aes_256_cbc(), "secret", 6, NULL,
-                                                   NULL),
-                     1);
+    assert_int_equal(
+        PEM_write_bio_PKCS8PrivateKey(bio, k, EVP_aes_256_cbc(), "secret", 6, NULL, NULL), 1);
     take(bio, &locked);
     assert_own(buf_view(&certificate), buf_view(&locked), ERR_INVALID, true);
     buf_free(&locked);
@@ -240,7 +239,8 @@ static void a_certificate_tells_whose_it_is_and_when_it_ends(void **state)
     assert_int_equal(shown.count, 1);
     assert_string_equal(shown.last.subject, "CN=sub\xc3\xa9\\, ject");
     assert_string_equal(shown.last.issuer, "CN=authority");
-    const int64_t ends = shown.last.not_after.us - now.us, began = shown.last.not_before.us - now.us;
+    const int64_t ends = shown.last.not_after.us - now.us,
+                  began = shown.last.not_before.us - now.us;
     assert_in_range(ends / US_PER_S, 24 * 3600 - 30, 24 * 3600 + 30);
     assert_in_range(-began / US_PER_S, 24 * 3600 - 30, 24 * 3600 + 30);
     assert_int_equal(certificate_each(SPAN("x"), on_certificate, &shown), ERR_CORRUPT);
