@@ -148,6 +148,7 @@ bool passage_set(struct passage *p)
         const enum guard_answer answer = guard_judge_text(&o->guard, address);
         p->special = p->destination->special = answer == GUARD_ALLOWED;
         p->proxied = answer != GUARD_REFUSED && !proxy_bypasses_address(&o->proxy, address);
+        p->turn = route->turn;
         pin_to(p, address);
     }
     return !curl_easy_setopt(p->easy, CURLOPT_CONNECT_TO, route ? &p->pin : NULL) &&
@@ -170,16 +171,31 @@ void passage_failed(struct passage *p)
     if (!p->addressed) /* also when it took too long: a dead name server says nothing */
         p->destination->resolved = false;
     if (p->destination->route)
-        route_failed(p->destination->route);
+        route_failed(p->destination->route, p->turn);
 }
 
-/* A tunnel that was there before, or that the proxy said it made. TLS with the endpoint comes
- * behind it; TLS with a SOCKS proxy there is none. */
+/* Whether TLS failed, or what it needs: with a SOCKS proxy itself there is none. */
+static bool is_tls(CURLcode code)
+{
+    switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A tunnel that was there before, or that the proxy said it made; what fails behind it is the
+ * endpoint's. */
 static bool tunneled(const struct passage *p, CURLcode code, long status)
 {
-    const bool tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION;
     return p->connected || (p->addressed && !p->opened) || (status >= 200 && status < 300) ||
-           (tls && p->all->outbound->proxy.socks);
+           (is_tls(code) && p->all->outbound->proxy.socks);
 }
 
 bool passage_class(const struct passage *p, CURLcode code, enum attempt_class *out)

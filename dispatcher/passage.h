@@ -22,6 +22,7 @@ struct passage {
     struct destination *destination; /* the transfer's */
     bool special;                    /* its multi is one of those for allowed special subnets */
     bool proxied;
+    unsigned turn; /* of the route's */
 
     bool looking_up; /* counted in passages.lookups */
     bool addressed;  /* an address was found, or a connection to use again */

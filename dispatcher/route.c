@@ -50,9 +50,10 @@ bool route_found(struct route *r, const struct guard *guard, const struct addres
     return r->to.count > 0;
 }
 
-void route_failed(struct route *r)
+void route_failed(struct route *r, unsigned turn)
 {
-    r->turn++;
+    if (r->turn == turn)
+        r->turn++;
 }
 
 const char *route_address(const struct route *r)

@@ -27,8 +27,8 @@ bool route_known(const struct route *r, struct mono now);
 /* What the name led to. False: nowhere. */
 bool route_found(struct route *r, const struct guard *guard, const struct addresses *found,
                  struct mono now);
-/* The attempt that used it failed on its way: the next one uses the next address. */
-void route_failed(struct route *r);
+/* An attempt failed that had `turn`: the next one uses the next address, once for all of those. */
+void route_failed(struct route *r, unsigned turn);
 /* The address to use; it must be known. */
 const char *route_address(const struct route *r);
 

@@ -218,7 +218,12 @@ def test_the_guard_holds_with_a_proxy(start_through, new_proxy, receiver, bypass
         reply = service.post(f"/app/{app}/endpoint", {"url": f"http://{host}:{port}/hook"})
         assert reply.status == (422 if host == "127.0.0.1" else 201)
         if reply.status == 201:
-            assert outcome(service, app, reply.json()["id"]) == "blocked"
+            endpoint = reply.json()["id"]
+            assert outcome(service, app, endpoint) == "blocked"
+            attempt = service.get(f"/app/{app}/attempt/endpoint/{endpoint}").json()["data"][0]
+            steps = service.get(f"/app/{app}/msg/{attempt['msgId']}/endpoint/{endpoint}/explain").json()["steps"]
+            (times,) = [step["timings"] for step in steps if step["what"] == "attempt"]
+            assert [times[part] for part in ("connectUs", "tlsUs", "firstByteUs")] == [None] * 3
     assert proxy.connections == receiver.connections == 0
 
 

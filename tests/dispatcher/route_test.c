@@ -121,9 +121,11 @@ static void a_failed_attempt_leads_the_next_one_to_the_next_address(void **state
     assert_true(route_found(r, &o.guard, &two, now));
     assert_string_equal(route_address(r), "2606:2800:220:1::34");
     assert_string_equal(route_address(r), "2606:2800:220:1::34");
-    route_failed(r);
+    const unsigned first = r->turn;
+    route_failed(r, first);
+    route_failed(r, first); /* a second one that was under way with the same */
     assert_string_equal(route_address(r), "93.184.216.34");
-    route_failed(r);
+    route_failed(r, r->turn);
     assert_string_equal(route_address(r), "2606:2800:220:1::34");
     free(r);
     outbound_free(&o);
