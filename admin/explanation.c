@@ -246,7 +246,7 @@ void explanation_wait_clause(struct buf *out, const struct explanation *x,
         [WAIT_DISABLED] = "the endpoint is disabled, and what waits for it is being given up",
         [WAIT_PAUSED] = "the endpoint is paused, and gets it once it is resumed",
         [WAIT_REST] = "the endpoint is left alone for a moment: it asked for that, or an attempt "
-                      "has to wait for a name or for memory",
+                      "has to wait for a name, for memory or for the service's proxy",
         [WAIT_LIMIT] = "as many attempts are under way as the endpoint gets at once",
     };
     switch (next->wait) {

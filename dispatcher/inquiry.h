@@ -15,7 +15,8 @@ enum live_kind {
     LIVE_ENDING,  /* its attempt has ended, the outcome is being stored */
     LIVE_ASLEEP,  /* nothing is sent to the endpoint: disabled, deleted or paused */
     LIVE_BREAKER, /* the endpoint's breaker lets nothing through */
-    LIVE_REST,    /* the endpoint asked to be left alone, or we are short of something */
+    LIVE_REST,    /* the endpoint asked to be left alone, or we are short of something, or our proxy
+                     failed */
     LIVE_RATE,    /* its rate, or its application's */
     LIVE_LIMIT,   /* as many attempts are under way as the endpoint gets at once */
 };

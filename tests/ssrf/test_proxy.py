@@ -169,6 +169,18 @@ def test_connections_leave_from_the_source_addresses(world, start, sources):
     assert {arrival.client[0] for arrival in world.listener.wait("/source", 2)} == set(sources)
 
 
+def test_a_source_address_that_is_gone_is_no_failure_of_the_endpoint(world, start, sources):
+    service = start(source_address=sources[1], breaker_attempts=1)
+    app = service.new_app()
+    endpoint = create(service, app, url_of(PUBLIC6))
+    assert finish(service, app, [endpoint]) == {endpoint: "success"}
+    service.stop()  # and with it the kept connection
+    service.start()
+    subprocess.run(["ip", "address", "del", f"{sources[1]}/128", "dev", "lo"], check=True)
+    assert finish(service, app, [endpoint]) == {endpoint: "internal"}
+    assert service.get(f"/app/{app}/endpoint/{endpoint}").json()["breaker"]["state"] == "closed"
+
+
 def test_a_name_is_reached_in_the_family_that_has_a_source_address(world, start, sources):
     world.names.add("both.test", a=[PUBLIC4], aaaa=[PUBLIC6])
     for source, expected in zip(sources, (PUBLIC4, PUBLIC6)):
