@@ -18,18 +18,22 @@ static uint32_t untouched; /* the digest of step.tree in the image */
 
 /* ---------------------------------------------------------------- a trial */
 
+static inline enum err submit(struct store_op *op, enum store_op_kind kind)
+{
+    op->kind = kind;
+    op->owner = &sweep.r;
+    op->done = rig_done;
+    return store_submit(sweep.r.s, op);
+}
+
 /* Submits and waits; what the store said. */
 static inline enum err ask(struct store_op *op, enum store_op_kind kind)
 {
-    struct rig *r = &sweep.r;
-    op->kind = kind;
-    op->owner = r;
-    op->done = rig_done;
-    unsigned wanted = r->done + 1;
-    enum err e = store_submit(r->s, op);
+    unsigned wanted = sweep.r.done + 1;
+    enum err e = submit(op, kind);
     if (e)
         return e;
-    rig_await(r, wanted);
+    rig_await(&sweep.r, wanted);
     return op->result;
 }
 
@@ -93,7 +97,8 @@ static inline void sweep_step(const char *name, struct step s)
     sweep_all(name, trial);
 }
 
-#define SWEEP(act, tree) sweep_step(#act, (struct step){act, tree, 0})
+/* A moment later, so that what a task is to find lies before it. */
+#define SWEEP(act, tree) sweep_step(#act, (struct step){act, tree, US_PER_S})
 
 /* ---------------------------------------------------------------- the group */
 

@@ -10,7 +10,7 @@
 #define SWEEP_LINE 3    /* messages that wait in a line */
 #define SWEEP_LONG 6000 /* bytes of the payload that is kept in chunks */
 
-enum { DONE, RETRYING, DEAD, ALSO_DEAD, WAITING, LONG, SWEEP_MESSAGES };
+enum { DONE, RETRYING, DEAD, ALSO_DEAD, WAITING, LONG, FAILING, REPORTED, SWEEP_MESSAGES };
 
 static struct {
     struct id org;
@@ -20,6 +20,7 @@ static struct {
     struct endpoint ears;              /* operational */
     struct id message[SWEEP_MESSAGES]; /* to plain, fifo and keyed; by state at plain */
     struct id line[SWEEP_LINE];        /* with the ordering key "k" */
+    struct id lined[SWEEP_LINE];       /* with "d": at keyed two are dead, the last waits */
     struct id attempt;                 /* of DONE */
     struct id usage, bulk;             /* tasks that have ended */
     struct api_key key;
@@ -45,26 +46,48 @@ static inline struct id world_send(const char *event_id, const char *key, const 
 
 static inline struct endpoint world_endpoint(const char *uid, enum ordering ordering)
 {
+    static struct span filters[2];
+    filters[0] = SPAN("a");
+    filters[1] = SPAN("b");
     struct endpoint e = rig_endpoint_new(&sweep.r, &world.app);
     e.uid = span_text(uid);
     e.ordering = ordering;
     e.key_count = 1;
     e.keys[0] = (struct signing_key){.kind = KEY_HMAC, .len = 32};
+    e.filter_count = 2;
+    e.filters = filters;
     OK(rig_put_endpoint(&sweep.r, &e));
     return e;
 }
 
-static inline void world_conclude(unsigned message, const struct endpoint *e, int verdict)
+static inline struct id world_conclude(const struct id *message, const struct endpoint *e,
+                                       int verdict)
 {
-    struct outcome_op op =
-        rig_outcome(&sweep.r, &world.message[message], e, TRIGGER_SCHEDULED, verdict);
+    struct outcome_op op = rig_outcome(&sweep.r, message, e, TRIGGER_SCHEDULED, verdict);
     op.urgent = true;
     op.health = verdict == OUTCOME_DELIVERED ? HEALTH_WORKS : HEALTH_FAILED;
     op.endpoint_version = e->version;
     op.failures = 1;
+    op.retry_at = sweep.r.now;
     OK(rig_do(&sweep.r, &op.op, STORE_OUTCOME));
-    if (message == DONE)
-        world.attempt = op.attempt.id;
+    return op.attempt.id;
+}
+
+static inline void world_move(void)
+{
+    world.attempt = world_conclude(&world.message[DONE], &world.plain, OUTCOME_DELIVERED);
+    world_conclude(&world.message[DONE], &world.fifo, OUTCOME_DELIVERED);
+    world_conclude(&world.message[DONE], &world.keyed, OUTCOME_DELIVERED);
+    world_conclude(&world.message[DEAD], &world.plain, OUTCOME_DEAD);
+    world_conclude(&world.message[ALSO_DEAD], &world.plain, OUTCOME_DEAD);
+    world_conclude(&world.message[RETRYING], &world.plain, OUTCOME_RETRY);
+    for (int i = 0; i < 3; i++)
+        world_conclude(&world.message[FAILING], &world.plain, OUTCOME_RETRY);
+    for (int i = 0; i < 4; i++)
+        world_conclude(&world.message[REPORTED], &world.plain, OUTCOME_RETRY);
+    for (int i = 0; i < 2; i++)
+        world_conclude(&world.lined[i], &world.keyed, OUTCOME_DEAD);
+    OK(rig_resend(&sweep.r, &world.message[LONG], world.keyed.number));
 }
 
 static inline void world_configure(void)
@@ -117,27 +140,24 @@ static inline void world_tasks(void)
 static inline void world_fill(void)
 {
     struct rig *r = &sweep.r;
-    const char *const names[SWEEP_MESSAGES] = {"done", "retrying", "dead",
-                                               "also", "waiting",  "long"};
+    const char *const names[SWEEP_MESSAGES] = {"done",    "retrying", "dead",    "also",
+                                               "waiting", "long",     "failing", "reported"};
+    const char *const lines[2][SWEEP_LINE] = {{"k1", "k2", "k3"}, {"d1", "d2", "d3"}};
     memset(world.payload, 'x', SWEEP_LONG);
     sweep_make();
     rig_start(r);
     world_configure();
     for (unsigned i = 0; i < SWEEP_MESSAGES; i++)
         world.message[i] = world_send(names[i], "", i == LONG ? world.payload : "{\"n\":1}");
-    const char *const lined[SWEEP_LINE] = {"first", "second", "third"};
-    for (unsigned i = 0; i < SWEEP_LINE; i++)
-        world.line[i] = world_send(lined[i], "k", "{}");
-    world_conclude(DONE, &world.plain, OUTCOME_DELIVERED);
-    world_conclude(DONE, &world.fifo, OUTCOME_DELIVERED);
-    world_conclude(DONE, &world.keyed, OUTCOME_DELIVERED);
-    world_conclude(DEAD, &world.plain, OUTCOME_DEAD);
-    world_conclude(ALSO_DEAD, &world.plain, OUTCOME_DEAD);
-    world_conclude(RETRYING, &world.plain, OUTCOME_RETRY);
+    for (unsigned i = 0; i < SWEEP_LINE; i++) {
+        world.line[i] = world_send(lines[0][i], "k", "{}");
+        world.lined[i] = world_send(lines[1][i], "d", "{}");
+    }
+    world_move();
+    world.late = world_endpoint("late", ORDERING_NONE);
     struct consumer_op consumer = {
         .app = world.app.id, .name = {1}, .position = world.message[DONE]};
     OK(rig_do(r, &consumer.op, STORE_CONSUMER_PUT));
-    world.late = world_endpoint("late", ORDERING_NONE);
     world_tasks();
     rig_check(r);
     store_close(&r->s);

@@ -113,6 +113,60 @@ static enum err gone(void)
     return conclude(&world.message[WAITING], &world.plain, world.plain.version, OUTCOME_DEAD, true);
 }
 
+/* The fourth failure is told. */
+static enum err fail_again(void)
+{
+    return conclude(&world.message[FAILING], &world.plain, world.plain.version, OUTCOME_RETRY,
+                    false);
+}
+
+static enum err recover_at_last(void)
+{
+    return conclude(&world.message[REPORTED], &world.plain, world.plain.version, OUTCOME_DELIVERED,
+                    false);
+}
+
+static enum err deliver_by_hand(void)
+{
+    struct outcome_op op = {.verdict = OUTCOME_DELIVERED,
+                            .due = {RIG_EPOCH},
+                            .attempt = {.message = world.message[LONG],
+                                        .endpoint = world.keyed.id,
+                                        .endpoint_number = world.keyed.number,
+                                        .trigger = TRIGGER_MANUAL,
+                                        .status = 200}};
+    return ask(&op.op, STORE_OUTCOME);
+}
+
+/* A message that the store does not know: only what claimed it goes. */
+static enum err deliver_what_is_gone(void)
+{
+    const struct id unknown = {{7}};
+    enum err e = conclude(&unknown, &world.plain, 0, OUTCOME_DELIVERED, false);
+    return e == ERR_NOT_FOUND
+               ? conclude(&world.message[WAITING], &world.plain, 0, OUTCOME_RETRY, false)
+               : e;
+}
+
+static enum err fail_after_deletion(void)
+{
+    struct endpoint_op removal = {.number = world.plain.number};
+    struct rig *r = &sweep.r;
+    struct outcome_op op = {.verdict = OUTCOME_RETRY,
+                            .due = {RIG_EPOCH},
+                            .retry_at = wall_add(r->now, US_PER_S),
+                            .attempt = {.message = world.message[WAITING],
+                                        .endpoint = world.plain.id,
+                                        .endpoint_number = world.plain.number}};
+    unsigned before = r->done;
+    enum err e = submit(&removal.op, STORE_ENDPOINT_DELETE);
+    if (e)
+        return e;
+    e = submit(&op.op, STORE_OUTCOME);
+    rig_await(r, before + (e ? 1 : 2));
+    return e ? e : op.op.result;
+}
+
 static void outcomes_move_all_that_hangs_on_them_or_nothing(void **state)
 {
     (void)state;
@@ -121,6 +175,11 @@ static void outcomes_move_all_that_hangs_on_them_or_nothing(void **state)
     SWEEP(retry, TREE_ATTEMPT);
     SWEEP(give_up, TREE_ATTEMPT);
     SWEEP(gone, TREE_ATTEMPT);
+    SWEEP(fail_again, TREE_ATTEMPT);
+    SWEEP(recover_at_last, TREE_ATTEMPT);
+    SWEEP(deliver_by_hand, TREE_ATTEMPT);
+    SWEEP(deliver_what_is_gone, TREE_DUE);
+    SWEEP(fail_after_deletion, TREE_ATTEMPT);
 }
 
 /* ---------------------------------------------------------------- attempts on request */
@@ -158,6 +217,26 @@ static enum err replay_named(void)
 static enum err purge_named(void)
 {
     return dead(DEAD_PURGE, true);
+}
+
+/* At the end of their line. */
+static enum err replay_lined(void)
+{
+    struct dead_op op = {.verb = DEAD_REPLAY,
+                         .endpoint = world.keyed.number,
+                         .messages = world.lined,
+                         .message_count = 2};
+    return ask(&op.op, STORE_DEAD);
+}
+
+static enum err replay_at_a_pace(void)
+{
+    struct dead_op op = {.verb = DEAD_REPLAY,
+                         .app = world.app.number,
+                         .rate = 10,
+                         .event_type = SPAN("a"),
+                         .task = id_random(sweep.r.now)};
+    return ask(&op.op, STORE_DEAD);
 }
 
 static enum err replay_all(void)
@@ -202,6 +281,8 @@ static void attempts_on_request_are_asked_for_whole_or_not_at_all(void **state)
     SWEEP(resend_fresh, TREE_DUE);
     SWEEP(replay_named, TREE_DEAD);
     SWEEP(purge_named, TREE_DEAD);
+    SWEEP(replay_lined, TREE_DEAD);
+    SWEEP(replay_at_a_pace, TREE_TASK);
     SWEEP(replay_all, TREE_TASK);
     SWEEP(purge_app, TREE_TASK);
     SWEEP(recover, TREE_TASK);
@@ -235,10 +316,11 @@ static enum err expunge_all(void)
 
 static enum err figures(bool event_types, unsigned apps)
 {
+    const struct id named[] = {world.app.id, world.other.id, {{7}}};
     struct aggregate_op op = {.org = world.org,
                               .event_types = event_types,
                               .until = sweep.r.now,
-                              .apps = &world.app.id,
+                              .apps = named,
                               .app_count = apps,
                               .task = id_random(sweep.r.now)};
     return ask(&op.op, STORE_AGGREGATE);
@@ -249,9 +331,9 @@ static enum err usage(void)
     return figures(false, 0);
 }
 
-static enum err usage_of_one(void)
+static enum err usage_of_some(void)
 {
-    return figures(false, 1);
+    return figures(false, 3);
 }
 
 static enum err event_types_asked_for(void)
@@ -266,7 +348,7 @@ static void deletions_and_figures_are_whole_or_not_at_all(void **state)
     SWEEP(expunge_response, TREE_ATTEMPT);
     SWEEP(expunge_all, TREE_TASK);
     SWEEP(usage, TREE_TASK);
-    SWEEP(usage_of_one, TREE_TASK);
+    SWEEP(usage_of_some, TREE_TASK);
     SWEEP(event_types_asked_for, TREE_TASK);
 }
 
