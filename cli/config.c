@@ -181,7 +181,8 @@ const struct option config_options[] = {
      .type = OPTION_TEXT,
      .offset = AT(store.main_secret),
      .secret = true,
-     .help = "Encrypts signing secrets at rest. Once given it must be given at every start."},
+     .help = "Encrypts signing secrets and what endpoints authenticate with at rest. Once given it "
+             "must be given at every start."},
     {.name = "jwt-secret",
      .type = OPTION_TEXT,
      .offset = AT(http.jwt_secret),

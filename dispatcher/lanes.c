@@ -283,9 +283,8 @@ static void read_page(struct lanes *l, struct lane *lane)
 
 static bool would_look_up(const struct lanes *l, const struct destination *d)
 {
-    return !d->resolved ||
-           (d->endpoint->auth.kind == AUTH_OAUTH2 &&
-            bearers_would_look_up(l->flights->bearers, d, l->mono));
+    return !d->resolved || (d->endpoint->auth.kind == AUTH_OAUTH2 &&
+                            bearers_would_look_up(l->flights->bearers, d, l->mono));
 }
 
 /* Whether one more attempt may wait for this endpoint's name, or its authorization server's: with a

@@ -29,7 +29,7 @@ struct store_settings {
     int64_t message_retention_us;
     int64_t group_wait_us;     /* how long a small batch waits for company; the service does not
                                   (docs/performance.md), tests use it to make one batch */
-    const char *main_secret;   /* encrypts signing secrets at rest; NULL: stored plain */
+    const char *main_secret;   /* encrypts secrets at rest; NULL: stored plain */
     bool idempotency_conflict; /* same key, other body: ERR_MISMATCH instead of the first answer */
     int64_t disable_after_us;  /* of failure without a success an endpoint is disabled; 0: never */
     bool as_is;                /* older data is refused instead of brought up to date */
@@ -127,9 +127,9 @@ struct store_op {
     bool replayed; /* the key was known: nothing was applied, result is ERR_OK */
 };
 
-/* Any thread. Ingest is refused with ERR_BUSY when too much waits (nothing was submitted, `done`
- * will not be called), with ERR_FULL above 90 % of the map, with ERR_STOPPING after store_stop;
- * everything else is always taken while the writer runs. */
+/* Any thread. Ingest is refused with ERR_BUSY when more waits than is applied within some ten
+ * milliseconds (nothing was submitted, `done` will not be called), with ERR_FULL above 90 % of the
+ * map, with ERR_STOPPING after store_stop; everything else is always taken while the writer runs. */
 enum err store_submit(struct store *s, struct store_op *op) MUST_CHECK;
 
 /* One or many messages of one request, in one commit. */

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from receivers import Answer
+from receivers import Answer, hmac_secret
 from surehook import eventually
 from token_server import TokenServer
 
@@ -119,6 +119,18 @@ def test_it_survives_a_put_of_the_endpoint_and_a_restart(service, app, receiver,
     service.stop()
     service.start()
     service.send(app)
+    assert authorizations(receiver, 1)[0].startswith("Basic ")
+
+
+def test_an_operational_endpoint_authenticates_too(service, app, receiver):
+    receiver.expect("/operational", secret := hmac_secret())
+    wish = {"url": receiver.url + "/operational", "secret": secret, "filterTypes": ["endpoint.created"]}
+    path = f"/operational-webhook/endpoint/{service.post('/operational-webhook/endpoint', wish).json()['id']}"
+    assert service.call("PUT", path + "/authentication", basic()).status == 204
+    assert service.get(path + "/authentication").json()["username"] == "Aladdin"
+    assert service.call("PUT", path + "/tls", {"caCertificate": "nonsense"}).status == 422
+    assert service.get(path + "/tls").json()["caCertificate"] is None
+    assert service.post(f"/app/{app}/endpoint", {"url": "http://127.0.0.1:1/"}).status == 201
     assert authorizations(receiver, 1)[0].startswith("Basic ")
 
 

@@ -38,6 +38,8 @@ BODIES = {
     "operational_webhook_endpoint.create": {"url": NOBODY},
     "operational_webhook_endpoint.update": {"url": NOBODY + "/changed"},
     "operational_webhook_endpoint.update_headers": {"headers": {"x-changed": "1"}},
+    "operational_webhook_endpoint.update_authentication": {"type": "basic", "username": "x", "password": "x"},
+    "operational_webhook_endpoint.update_tls": {"caCertificate": "{certificate}"},
     "event_type.create": {"name": "made", "description": "made"},
     "event_type.update": {"description": "changed"},
     "event_type.patch": {"description": "changed"},
