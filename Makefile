@@ -2,7 +2,7 @@
 #
 # One binary, seven layers. Every layer is an archive; a test binary is linked with the archives of
 # its layer and those below, so that a test cannot reach upwards. Each mode (release, asan, tsan,
-# coverage) has its own object folder below build/.
+# coverage, fuzz) has its own object folder below build/.
 
 VERSION := 0.1.0
 MODE    ?= release
@@ -25,6 +25,8 @@ PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates iprout
 # The tests behind a proxy start their own; without the packages they are skipped, but not in CI.
 PACKAGES_proxy := nginx-light haproxy
 PACKAGES_lint  := clang-format cppcheck python3 git
+# Only what fuzzes is built by clang: libFuzzer is its.
+PACKAGES_fuzz  := clang libclang-rt-dev python3
 
 # ---- Flags -------------------------------------------------------------------------------------
 
@@ -42,6 +44,11 @@ else ifeq ($(MODE),tsan)
 OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 else ifeq ($(MODE),coverage)
 OPT    := -O0 -g --coverage -fprofile-update=atomic
+else ifeq ($(MODE),fuzz)
+# An empty span may have no pointer, and clang minds that it is stepped by nothing.
+OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+          -fno-sanitize-recover=undefined -fno-sanitize=pointer-overflow
+WARN   := -w
 else
 OPT    := -O2 -g
 HARDEN += -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
@@ -75,7 +82,8 @@ LIBS_admin      := $(OUT)/libadmin.a $(OUT)/libhttp.a $(LIBS_dispatcher)
 LIBS_cli        := $(OUT)/libcli.a $(OUT)/libadmin.a $(LIBS_ingest)
 
 TEST_SOURCES := $(foreach layer,$(LAYERS),$(wildcard tests/$(layer)/*_test.c))
-TESTS        := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES))
+FUZZ         := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
+TESTS        := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES)) $(FUZZ)
 BENCH        := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/bench/*.c))
 
 $(OUT)/surehook: $(OUT)/obj/cli/main.o $(LIBS_cli)
@@ -114,6 +122,15 @@ FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2
 
 $(SWEEPS): $(OUT)/obj/tests/store/fault.o
 $(SWEEPS): LDFLAGS += $(FAULTABLE:%=-Wl,--wrap=%)
+
+# Fuzz targets: among the tests each is linked with a driver that shows it its corpus, in MODE=fuzz
+# with libFuzzer.
+FUZZ_DRIVER := $(if $(filter fuzz,$(MODE)),,$(OUT)/obj/tests/fuzz/replay.o)
+
+$(OUT)/tests/fuzz/%: $(OUT)/obj/tests/fuzz/%.o $(FUZZ_DRIVER) $(LIBS_cli)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(if $(FUZZ_DRIVER),,-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 
 # Fault experiments: programs on the store, and libraries that are preloaded into the service.
 FAULTS := $(addprefix $(OUT)/faults/,cut rot witness disk.so memory.so surehook)
@@ -211,6 +228,24 @@ unit: $(TESTS) ## the unit tests alone
 	@rm -rf $(RESULTS)/unit
 	@tests/unit.sh $(RESULTS)/unit $(TESTS) || true
 	@python3 tests/tally.py $(RESULTS)/unit
+
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS    ?= $(if $(CI),4,2)
+FUZZ_SEED    ?= $(if $(CI),1,0)
+
+# Without clang it is skipped, but not in CI.
+.PHONY: fuzz
+fuzz: | $(DEPS)/fuzz ## every parser of outside bytes under libFuzzer for a minute (FUZZ_SECONDS, FUZZ_SEED)
+	@if command -v $(FUZZ_CC) >/dev/null; then $(MAKE) MODE=fuzz CC=$(FUZZ_CC) fuzz-run; else \
+	    echo "fuzz: SKIPPED, there is no $(FUZZ_CC) here"; [ -z "$(CI)" ]; fi
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ)
+	@rm -rf $(RESULTS)/fuzz
+	@python3 tests/fuzz/run.py $(RESULTS)/fuzz $(FUZZ) --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) \
+	    --seed $(FUZZ_SEED) $(FUZZ_OPTIONS)
+	@python3 tests/tally.py $(RESULTS)/fuzz
 
 .PHONY: simulate
 simulate: $(OUT)/tests/dispatcher/sim_test ## 10,000 worlds of the dispatcher on a virtual clock

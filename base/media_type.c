@@ -37,7 +37,8 @@ static bool take_quoted(struct span *rest, struct span *out)
             escaped = true;
             *rest = span_skip(*rest, 1);
         }
-        if (!rest->len || (unsigned char)*rest->ptr < 0x20 || *rest->ptr == 0x7f)
+        if (!rest->len || *rest->ptr == 0x7f ||
+            ((unsigned char)*rest->ptr < 0x20 && *rest->ptr != '\t'))
             return false;
     }
     *out = span_of(start, escaped ? 0 : (size_t)(rest->ptr - start));

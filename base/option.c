@@ -170,7 +170,8 @@ static struct span without_comment(struct span line)
     for (size_t i = 0; i < line.len; i++)
         if (line.ptr[i] == '#' && (i == 0 || line.ptr[i - 1] == ' ' || line.ptr[i - 1] == '\t'))
             line.len = i;
-    if (line.len && line.ptr[line.len - 1] == '\r')
+    while (line.len && (line.ptr[line.len - 1] == '\r' || line.ptr[line.len - 1] == ' ' ||
+                        line.ptr[line.len - 1] == '\t'))
         line.len--;
     return span_trim(line);
 }

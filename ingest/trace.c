@@ -29,7 +29,7 @@ bool trace_is_parent(struct span s)
     if (span_is(version, "ff") || (longer && (span_is(version, "00") || s.ptr[55] != '-')))
         return false;
     for (size_t i = VERSION_00_LEN; i < s.len; i++)
-        if (s.ptr[i] <= 0x20 || s.ptr[i] == 0x7f)
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~')
             return false;
     return is_hex(version, true) && is_hex(span_of(s.ptr + 3, 32), false) &&
            is_hex(span_of(s.ptr + 36, 16), false) && is_hex(span_of(s.ptr + 53, 2), true);
@@ -38,7 +38,7 @@ bool trace_is_parent(struct span s)
 bool trace_is_state(struct span s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+        if (s.ptr[i] < ' ' || s.ptr[i] > '~')
             return false;
     return s.len >= 1 && s.len <= TRACESTATE_MAX;
 }

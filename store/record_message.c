@@ -228,7 +228,7 @@ enum err record_message_decode(struct span in, bool content, struct message **ou
     bool chunked = (flags & FLAG_CHUNKED) != 0;
     size_t inline_len = chunked ? 0 : payload_len;
     if (r.failed || inline_len > tail.len || payload_len > BATCH_BODY_MAX ||
-        (fixed.expunged && payload_len > 0) || (!chunked && checksum))
+        (fixed.expunged && payload_len > 0) || (chunked ? payload_len == 0 : checksum != 0))
         return ERR_CORRUPT;
 
     size_t tags_len = tail.len - inline_len;

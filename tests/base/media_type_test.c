@@ -26,6 +26,7 @@ static void what_is_well_formed_is_taken_apart(void **state)
         {"text/plain;charset=us-ascii;;", "text/plain", "us-ascii", false, true, true},
         {"application/soap+xml", "application/soap+xml", "", false, true, true},
         {"application/xml;a=\"x\\\"y\"", "application/xml", "", false, true, true},
+        {"application/xml;a=\"x\ty\"", "application/xml", "", false, true, true},
         {"image/png", "image/png", "", false, true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 QUICK_SEED = 1
-EXPERIMENTS = ("power", "disk", "rot", "memory", "points", "kill")
+EXPERIMENTS = ("power", "disk", "rot", "memory", "points", "kill", "fuzz")
 
 
 def print_table(rows):

@@ -304,14 +304,10 @@ static void tags_that_step_back_come_twice_or_are_empty_are_refused(void **state
         struct span fields;
         unsigned read;
     } cases[] = {
-        {SPAN("\x01\x01z\x02\x01y"), 2},
-        {SPAN("\x02\x01z\x02\x01y"), 2},
-        {SPAN("\x01\x01z\x01\x01y"), 1},
-        {SPAN("\x02\x01z\x01\x01y"), 1},
-        {SPAN("\x01\x00"), 0},
-        {SPAN("\x00\x01z"), 0},
-        {SPAN("\x01\x02z"), 0},
-        {SPAN("\x01"), 0},
+        {SPAN("\x01\x01z\x02\x01y"), 2}, {SPAN("\x02\x01z\x02\x01y"), 2},
+        {SPAN("\x01\x01z\x01\x01y"), 1}, {SPAN("\x02\x01z\x01\x01y"), 1},
+        {SPAN("\x01\x00"), 0},           {SPAN("\x00\x01z"), 0},
+        {SPAN("\x01\x02z"), 0},          {SPAN("\x01"), 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct reader r = reader_of(cases[i].fields);
