@@ -33,7 +33,24 @@ static bool settings_sound(const struct dispatcher_settings *s)
     return s->threads > 0 && s->threads <= 256 && s->endpoint_max_in_flight > 0 &&
            s->endpoint_max_in_flight <= UINT16_MAX && s->max_in_flight > 0 &&
            s->request_timeout_us >= US_PER_MS && s->connect_timeout_us >= US_PER_MS &&
-           s->drain_us >= 0 && s->retry_jitter >= 0 && s->retry_jitter <= 1;
+           s->drain_us >= 0 && s->retry_jitter >= 0 && s->retry_jitter <= 1 &&
+           s->fresh_share >= 0 && s->fresh_share <= FRESH_SHARE_MAX;
+}
+
+/* Each thread has slots of its own of both kinds: who passes one on takes it again at once, and
+ * others, who look for one now and then, would never find it. So there are no more threads than
+ * that allows. */
+static void share_slots(struct shared *shared)
+{
+    const int64_t all = shared->settings.max_in_flight, slow = all > 1 ? all / 2 : 1;
+    int64_t *threads = &shared->settings.threads;
+    if (*threads > slow)
+        *threads = slow;
+    const int64_t own = all / (2 * *threads), own_slow = slow / (2 * *threads);
+    shared->reserved = own ? (unsigned)own : 1;
+    shared->slow_reserved = own_slow ? (unsigned)own_slow : 1;
+    shared->in_flight.max = all - shared->reserved * *threads;
+    shared->slow.max = slow - shared->slow_reserved * *threads;
 }
 
 static enum err shared_init(struct shared *shared, const struct dispatcher_settings *settings,
@@ -52,9 +69,7 @@ static enum err shared_init(struct shared *shared, const struct dispatcher_setti
     enum err e = outbound_init(&shared->outbound, settings);
     if (e)
         return e;
-    shared->reserved = (unsigned)(settings->max_in_flight / (2 * settings->threads));
-    shared->in_flight.max = settings->max_in_flight - shared->reserved * settings->threads;
-    shared->slow.max = settings->max_in_flight > 1 ? settings->max_in_flight / 2 : 1;
+    share_slots(shared);
     shared->hot_bytes.max = HOT_BYTES_MAX;
     histogram_init(&shared->stats.attempt_us, HISTOGRAM_FIRST_US);
     histogram_init(&shared->stats.queued_us, HISTOGRAM_FIRST_US);

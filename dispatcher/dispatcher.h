@@ -17,6 +17,9 @@ struct breaker_policy {
     struct durations waits; /* before the probes; the last one repeats. None: it never opens */
 };
 
+/* The largest share of fresh deliveries, in percent: the oldest must not starve either. */
+#define FRESH_SHARE_MAX 90
+
 enum signature_headers { SIGNATURE_WEBHOOK, SIGNATURE_SVIX, SIGNATURE_BOTH };
 
 struct dispatcher_settings {
@@ -26,7 +29,8 @@ struct dispatcher_settings {
     struct breaker_policy breaker;
     int64_t request_timeout_us, connect_timeout_us;
     int64_t endpoint_max_in_flight, max_in_flight;
-    int64_t drain_us;          /* how long dispatcher_stop waits for what is in flight */
+    int64_t fresh_share; /* percent of the attempts of an endpoint that is behind; of what is new */
+    int64_t drain_us;    /* how long dispatcher_stop waits for what is in flight */
     const char *allow_subnets; /* comma-separated CIDR; NULL: none */
     const char *ca_file;       /* NULL: the system's */
     const char *proxy, *proxy_bypass, *proxy_ca_file; /* dispatcher/proxy.h; NULL: none */

@@ -87,14 +87,26 @@ static void slot_give(struct flights *fs, unsigned left)
         budget_give(&fs->shared->in_flight, 1);
 }
 
-enum flight_answer flight_open(struct flights *fs, const struct lane *lane, struct flight **out)
+static bool slow_take(struct flights *fs)
 {
     struct shared *shared = fs->shared;
-    bool slow = lane->slow || lane->slow_in_flight > 0;
+    return fs->slow < shared->slow_reserved || budget_take(&shared->slow, 1);
+}
+
+/* `left`: slow ones in flight without it. */
+static void slow_give(struct flights *fs, unsigned left)
+{
+    if (left >= fs->shared->slow_reserved)
+        budget_give(&fs->shared->slow, 1);
+}
+
+enum flight_answer flight_open(struct flights *fs, const struct lane *lane, struct flight **out)
+{
+    const bool slow = flight_is_slow(lane);
     if (fs->settling >= FLIGHT_SETTLING_MAX || !slot_take(fs))
         return FLIGHT_NO_SLOT;
     enum flight_answer answer = FLIGHT_NO_SLOT;
-    if (slow && !budget_take(&shared->slow, 1)) {
+    if (slow && !slow_take(fs)) {
         answer = FLIGHT_NO_SLOW_SLOT;
         goto no_slow;
     }
@@ -108,7 +120,7 @@ enum flight_answer flight_open(struct flights *fs, const struct lane *lane, stru
 
 no_memory:
     if (slow)
-        budget_give(&shared->slow, 1);
+        slow_give(fs, fs->slow);
 no_slow:
     slot_give(fs, fs->in_flight);
     return answer;
@@ -123,11 +135,14 @@ static void take_off(struct flight *f, struct claim *c)
     f->started = clock_mono();
     TAILQ_INSERT_TAIL(&fs->young, f, link);
     fs->in_flight++;
-    if (f->slow)
+    if (f->slow) {
+        fs->slow++;
         c->lane->slow_in_flight++;
+    }
     counter_sub(&fs->shared->stats.ready, 1);
     counter_add(&fs->shared->stats.in_flight, 1);
     lane_start(c->lane, c);
+    limit_begin(&c->lane->limit, c->lane->in_flight, f->started);
 }
 
 /* Gives the slots back. */
@@ -138,7 +153,8 @@ static void land(struct flight *f)
     fs->in_flight--;
     if (f->slow) {
         f->claim->lane->slow_in_flight--;
-        budget_give(&fs->shared->slow, 1);
+        fs->slow--;
+        slow_give(fs, fs->slow);
     }
     slot_give(fs, fs->in_flight);
     counter_sub(&fs->shared->stats.in_flight, 1);
@@ -265,6 +281,17 @@ static void judge_health(struct flight *f, const struct result *r, const struct 
         unready(f);
 }
 
+/* From the request to the first byte: what a new connection or an access token took is no sign of a
+ * queue. 0: no byte came. */
+static int64_t response_us(const struct flight *f)
+{
+    const struct attempt *a = &f->outcome.attempt;
+    int64_t ready_us = a->tls_us > a->connect_us ? a->tls_us : a->connect_us;
+    if (ready_us < f->waited_us)
+        ready_us = f->waited_us;
+    return a->first_byte_us > ready_us ? a->first_byte_us - ready_us : 0;
+}
+
 /* What the attempt says about the endpoint, as opposed to the delivery. */
 static void judge_endpoint(struct flight *f, const struct result *r, const struct verdict *v,
                            struct mono now, struct wall ended)
@@ -272,7 +299,7 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
     struct lane *lane = f->claim->lane;
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
     if (r->outcome == ATTEMPT_SUCCESS)
-        limit_success(&lane->limit);
+        limit_success(&lane->limit, f->started, response_us(f), now);
     else if (v->slow_down)
         limit_overload(&lane->limit, f->started, now);
     lane_rest(lane, v->not_before);
@@ -452,6 +479,16 @@ void flight_settled(struct flight *f, struct wall now)
 
 /* ---------------------------------------------------------------- all of a thread's */
 
+static void turn_slow(struct flight *f)
+{
+    struct flights *fs = f->all;
+    f->slow = true;
+    if (fs->slow++ >= fs->shared->slow_reserved)
+        budget_force(&fs->shared->slow, 1);
+    f->claim->lane->slow_in_flight++;
+    fs->moved(fs->context, f->claim->lane);
+}
+
 void flights_age(struct flights *fs, struct mono now)
 {
     for (struct flight *f; (f = TAILQ_FIRST(&fs->young));) {
@@ -460,11 +497,8 @@ void flights_age(struct flights *fs, struct mono now)
         TAILQ_REMOVE(&fs->young, f, link);
         TAILQ_INSERT_TAIL(&fs->old, f, link);
         f->aged = true;
-        if (!f->slow) {
-            f->slow = true;
-            f->claim->lane->slow_in_flight++;
-            budget_force(&fs->shared->slow, 1);
-        }
+        if (!f->slow)
+            turn_slow(f);
     }
 }
 

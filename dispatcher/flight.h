@@ -5,7 +5,8 @@
  * sent, refused or canceled, and gives it back when its transfer ends; its claim stays held until
  * the outcome is durable. Slots held for longer than FLIGHT_SLOW_US count against a second, smaller
  * budget, and an endpoint that is known to be slow needs a slot of that one to start: slow
- * endpoints together cannot take more than it. */
+ * endpoints together cannot take more than it. Of both every thread has some of its own, so that
+ * none has to wait for one that the others pass on among themselves. */
 #ifndef DISPATCHER_FLIGHT_H
 #define DISPATCHER_FLIGHT_H
 
@@ -51,6 +52,7 @@ struct flights {
     struct flight_list young, old; /* under way, in the order of their start */
     struct flight_list unused;
     unsigned unused_count, in_flight, settling;
+    unsigned slow; /* of those in flight, with a slow slot */
 };
 
 void flights_init(struct flights *fs);
@@ -62,6 +64,11 @@ enum flight_answer {
     FLIGHT_NO_SLOT,      /* nobody of this thread may start now */
     FLIGHT_NO_SLOW_SLOT, /* this lane may not */
 };
+/* Whether an attempt of this lane needs a slow slot: its last one did, or one that is under way. */
+static inline bool flight_is_slow(const struct lane *lane)
+{
+    return lane->slow || lane->slow_in_flight > 0;
+}
 /* Reserves what an attempt of this lane needs. */
 enum flight_answer flight_open(struct flights *fs, const struct lane *lane, struct flight **out);
 

@@ -46,27 +46,49 @@ static void fall(struct lane *lane, struct wall due)
         lane->next_due = due;
 }
 
-static void push(struct lane *lane, struct claim *c)
+/* ---------------------------------------------------------------- the lists */
+
+static unsigned backlog_ready(const struct lane *lane)
+{
+    return lane->ready - lane->fresh_ready;
+}
+
+static void push(struct lane *lane, struct claim_list *list, struct claim *c)
 {
     c->lane = lane;
     c->next = NULL;
-    if (lane->last)
-        lane->last->next = c;
+    if (list->last)
+        list->last->next = c;
     else
-        lane->first = c;
-    lane->last = c;
+        list->first = c;
+    list->last = c;
     lane->ready++;
+    lane->fresh_ready += list == &lane->fresh;
+}
+
+/* Whose attempt is next. Credit grows only while both wait, so that it never makes a burst. */
+static struct claim_list *next_list(struct lane *lane)
+{
+    if (lane->fresh_ready == 0 || backlog_ready(lane) == 0)
+        return lane->fresh_ready ? &lane->fresh : &lane->backlog;
+    lane->fresh_credit += lane->fresh_share;
+    if (lane->fresh_credit < 100)
+        return &lane->backlog;
+    lane->fresh_credit -= 100;
+    return &lane->fresh;
 }
 
 struct claim *lane_pop(struct lane *lane)
 {
-    struct claim *c = lane->first;
+    struct claim_list *list = next_list(lane);
+    struct claim *c = list->first;
     if (!c)
         return NULL;
-    lane->first = c->next;
-    if (!lane->first)
-        lane->last = NULL;
+    list->first = c->next;
+    if (!list->first)
+        list->last = NULL;
     lane->ready--;
+    lane->fresh_ready -= list == &lane->fresh;
     c->next = NULL;
     return c;
 }
@@ -89,7 +111,7 @@ static bool take_handoff(struct lane *lane, struct held *held, struct budget *ho
     bool with_message = lane->token_at.us <= now.us;
     int64_t bytes = with_message ? (int64_t)(h->message->block_len + sizeof *h->message) : 0;
     struct claim *c = NULL;
-    if (lane->ready >= READY_MAX || lane->hot_bytes + bytes > LANE_HOT_BYTES_MAX ||
+    if (backlog_ready(lane) >= READY_MAX || lane->hot_bytes + bytes > LANE_HOT_BYTES_MAX ||
         !budget_take(hot_bytes, bytes))
         return false;
     if (held_add(held, lane->number, &h->message->id, &c)) {
@@ -104,7 +126,25 @@ static bool take_handoff(struct lane *lane, struct held *held, struct budget *ho
         lane->hot_bytes += bytes;
         h->message = NULL;
     }
-    push(lane, c);
+    push(lane, &lane->backlog, c);
+    return true;
+}
+
+static bool is_behind(const struct lane *lane, struct wall now)
+{
+    return lane_oldest_due(lane, now).us <= now.us - LANE_BEHIND_US;
+}
+
+static bool take_fresh(struct lane *lane, struct held *held, const struct handoff *h,
+                       struct wall now)
+{
+    struct claim *c = NULL;
+    if (lane->fresh_ready >= LANE_FRESH_MAX || !is_behind(lane, now) ||
+        held_add(held, lane->number, &h->message->id, &c))
+        return false;
+    c->trigger = TRIGGER_SCHEDULED;
+    c->due = h->due;
+    push(lane, &lane->fresh, c);
     return true;
 }
 
@@ -113,9 +153,12 @@ bool lane_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes
 {
     bool taken = false;
     if (handoff->txn > lane->page_txn) {
-        bool hot =
-            lane->next_due.us > now.us && !lane->asleep && lane->breaker.state == BREAKER_CLOSED;
-        if (hot && handoff->due.us <= now.us)
+        const bool wanted =
+            handoff->due.us <= now.us && !lane->asleep && lane->breaker.state == BREAKER_CLOSED;
+        const bool hot = lane->next_due.us > now.us;
+        if (wanted && lane->fresh_share)
+            taken = take_fresh(lane, held, handoff, now);
+        if (wanted && hot && !taken)
             taken = take_handoff(lane, held, hot_bytes, handoff, now);
         if (!taken)
             fall(lane, handoff->due);
@@ -137,6 +180,7 @@ void lane_changed(struct lane *lane)
 {
     lane->changed = true;
     lane->asleep = lane->gone = lane->rated = lane->sized_up = false;
+    lane->fresh_share = 0; /* it may be ordered now */
     lane->rest_until = lane->token_at = (struct wall){0};
 }
 
@@ -170,14 +214,14 @@ void lane_take_token(struct lane *lane, struct mono mono)
 
 bool lane_wants_page(const struct lane *lane, struct wall now)
 {
-    return !lane->asleep && lane->next_due.us <= now.us && lane->ready <= LANE_LOW;
+    return !lane->asleep && lane->next_due.us <= now.us && backlog_ready(lane) <= LANE_LOW;
 }
 
 unsigned lane_page_rows(const struct lane *lane)
 {
     /* A held delivery can stand in the index twice, once for each trigger; a page of this size has
      * room for all of them and for as many others as the ready list takes. */
-    return 2 * lane_held(lane) + READY_MAX - lane->ready;
+    return 2 * lane_held(lane) + READY_MAX - backlog_ready(lane);
 }
 
 /* False when the list is full or memory is short: the row was not taken. */
@@ -190,12 +234,12 @@ static bool take_row(struct lane *lane, struct held *held, const struct due_row 
             c->again = row->due;
         return true;
     }
-    if (lane->ready >= READY_MAX || held_add(held, lane->number, &row->message, &c))
+    if (backlog_ready(lane) >= READY_MAX || held_add(held, lane->number, &row->message, &c))
         return false;
     c->trigger = row->trigger;
     c->tries = row->tries;
     c->due = row->due;
-    push(lane, c);
+    push(lane, &lane->backlog, c);
     return true;
 }
 
@@ -239,7 +283,7 @@ static struct wall wall_later(struct wall a, struct wall b)
 
 struct wall lane_wake_at(const struct lane *lane)
 {
-    struct wall at = lane->ready <= LANE_LOW ? lane->next_due : WALL_NEVER;
+    struct wall at = backlog_ready(lane) <= LANE_LOW ? lane->next_due : WALL_NEVER;
     if (limited(lane) || lane->asleep)
         return WALL_NEVER;
     if (lane->ready > 0 && lane->token_at.us < at.us)
@@ -249,7 +293,8 @@ struct wall lane_wake_at(const struct lane *lane)
 
 struct wall lane_oldest_due(const struct lane *lane, struct wall now)
 {
-    struct wall oldest = lane->first ? lane->first->due : WALL_NEVER;
+    const struct claim *first = lane->backlog.first ? lane->backlog.first : lane->fresh.first;
+    struct wall oldest = first ? first->due : WALL_NEVER;
     if (lane->breaker.state != BREAKER_CLOSED)
         return WALL_NEVER;
     if (!lane->asleep && lane->next_due.us <= now.us && lane->next_due.us < oldest.us)

@@ -21,6 +21,7 @@
  *   hand-off, hot, no room     (in the list or for its bytes) dropped; next_due falls to its due
  *                              time: the lane turns cold
  *   hand-off, cold             dropped
+ *   hand-off, behind           taken as a fresh one (below), whether hot or cold
  *   hand-off, not newer than the last page   dropped: the page had it, or next_due covers it
  *   page                       rows that are not held are taken until the list is full; next_due
  *                              becomes the first row not taken, or the first behind the page. A
@@ -36,6 +37,14 @@
  *   breaker opened             the ready list is released without outcome; while it is open
  *                              hand-offs stay on disk, and a page is read for the probe alone
  *
+ * Fresh ones. When a lane is behind (its oldest delivery has been due for LANE_BEHIND_US) what is
+ * new would wait for all of its backlog. So of its attempts a share, `fresh_share`, goes to a second
+ * list, of hand-offs that came while it was behind, hot or cold. That keeps the invariants, because
+ * none of them speaks of an order: such a delivery is held (I1, I2), so that the page in which its
+ * row comes passes over it; and like any hand-off it is newer than the last page (I3). What finds
+ * the list full goes the way of the table above. The list keeps no bodies and is short: what stands
+ * in it waits for a moment, and what does not is no longer fresh. An ordered endpoint has no share.
+ *
  * They rest on two promises of the store: a snapshot shows every transaction that was heard of
  * before it began, and a thread hears of transactions in order. */
 #ifndef DISPATCHER_LANE_H
@@ -46,8 +55,8 @@
 #include "dispatcher/budget.h"
 #include "dispatcher/held.h"
 #include "dispatcher/limit.h"
+#include "dispatcher/round.h"
 #include "dispatcher/throttle.h"
-#include "dispatcher/turn.h"
 #include "store/store.h"
 
 /* Outcomes of one endpoint that may wait for their commit before it has to pause: with a slow disk
@@ -58,6 +67,11 @@
 /* Of the budget for hot bodies: an endpoint that is behind with large ones leaves the rest to the
  * others, whose deliveries would go through the disk otherwise. */
 #define LANE_HOT_BYTES_MAX (HOT_BYTES_MAX / 12)
+/* Fresh deliveries that wait in memory. */
+#define LANE_FRESH_MAX 16
+/* How late its oldest delivery makes a lane one that is behind: longer than a burst that a healthy
+ * endpoint takes in its stride, which should arrive in order. */
+#define LANE_BEHIND_US (5 * US_PER_S)
 
 struct destination;
 
@@ -71,8 +85,13 @@ struct lane {
     struct wall next_due; /* see I1 */
     uint64_t page_txn;    /* of the last page */
     struct wall rest_until;
-    struct claim *first, *last; /* the ready list, oldest first */
-    unsigned ready, in_flight, settling, slow_in_flight;
+    struct claim_list {
+        struct claim *first, *last;
+    } backlog, fresh;            /* the ready list, oldest first, and that of fresh ones */
+    unsigned ready, fresh_ready; /* in both, and in the second */
+    unsigned fresh_share;        /* percent of its attempts; 0: nothing is taken as fresh */
+    unsigned fresh_credit;       /* in percent of an attempt; 100: the next one is fresh */
+    unsigned in_flight, settling, slow_in_flight;
     int64_t hot_bytes; /* of its claims */
     struct limit limit;
 
@@ -90,7 +109,7 @@ struct lane {
 
     /* The owner's: its place in the round, among the deadlines, and in the list of lanes that have
      * something due. */
-    struct turn_member turn;
+    struct round_member place;
     struct heap_item wake;
     TAILQ_ENTRY(lane) overdue_link;
     bool overdue;
@@ -159,7 +178,8 @@ void lane_rest(struct lane *lane, struct wall until);
 /* The wall clock was set: its rest and its wait for a token stay as long as they were. */
 void lane_clock_moved(struct lane *lane, int64_t by_us);
 
-/* The oldest ready claim leaves the list; NULL when empty. The caller moves it on: */
+/* The next ready claim, the oldest or a fresh one, leaves its list; NULL when there is none. The
+ * caller moves it on: */
 struct claim *lane_pop(struct lane *lane);
 /* READY -> IN_FLIGHT. */
 void lane_start(struct lane *lane, struct claim *c);

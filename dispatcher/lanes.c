@@ -4,6 +4,8 @@
  * Invariants:
  *   - After anything that happens to a lane, lanes_place puts it where it belongs: into the round
  *     when it can go, else under its next deadline; and among the overdue when something is due.
+ *   - A lane that needs a slow slot is in the round of the slow; one that must look at its
+ *     endpoint first is in the other, because that needs no slot.
  *   - There is at most one snapshot of the store a turn. It begins after the inbox was taken and
  *     ends before it is taken again, so that it shows everything that the lanes have heard of. */
 #include "dispatcher/lanes.h"
@@ -14,7 +16,7 @@
 
 #define STEPS_MAX 64                  /* of lanes in one turn, so that the network is looked at */
 #define STARVED_US (10 * US_PER_MS)   /* how soon to look for a slot that another thread freed */
-#define SLOW_POOL_US (50 * US_PER_MS) /* how long a slow endpoint waits for a slow slot */
+#define SLOW_POOL_US (50 * US_PER_MS) /* likewise for a slow one */
 #define LOOKUP_US (10 * US_PER_MS)    /* how long one waits for others' name lookups */
 #define FRESH_US US_PER_S             /* how long a message handed over is taken as it came */
 #define TROUBLE_US (100 * US_PER_MS)  /* memory or store in trouble: the next try */
@@ -52,11 +54,12 @@ void lanes_place(struct lanes *l, struct lane *lane)
     note_overdue(l, lane);
     count_breaker(l, lane, lane->breaker.state != BREAKER_CLOSED && !lane->asleep);
     if (lane_can_go(lane, l->now)) {
+        const bool slow = flight_is_slow(lane) && !lane->changed;
         heap_remove(&l->wakes, &lane->wake);
-        turn_add(&l->round, &lane->turn);
+        round_add(&l->round, &lane->place, slow ? ROUND_SLOW : ROUND_QUICK);
         return;
     }
-    turn_remove(&l->round, &lane->turn);
+    round_remove(&l->round, &lane->place);
     struct wall at = lane_wake_at(lane);
     assert(at.us > l->now.us); /* else it could go */
     if (at.us == WALL_NEVER.us)
@@ -99,7 +102,7 @@ static void lane_discard(struct lanes *l, struct lane *lane)
 {
     destination_forget(&l->destinations, &lane->destination);
     heap_remove(&l->wakes, &lane->wake);
-    turn_remove(&l->round, &lane->turn);
+    round_leave(&l->round, &lane->place);
     if (lane->overdue)
         TAILQ_REMOVE(&l->overdue, lane, overdue_link);
     count_breaker(l, lane, false);
@@ -191,7 +194,8 @@ static unsigned max_in_flight(const struct lanes *l, const struct endpoint *endp
                                                                      : most;
 }
 
-/* The rates of the endpoint and of its application, and how much it gets at once. */
+/* The rates of the endpoint and of its application, how much it gets at once, and how much of that
+ * what is fresh gets. */
 static enum err load_rates(struct lanes *l, struct lane *lane, const struct endpoint *endpoint)
 {
     struct throttle *throttle = NULL;
@@ -207,7 +211,9 @@ static enum err load_rates(struct lanes *l, struct lane *lane, const struct endp
     if (e && e != ERR_NOT_FOUND && e != ERR_CORRUPT)
         return e;
     lane_set_rates(lane, endpoint->throttle_rate, throttle, l->mono);
-    limit_set_max(&lane->limit, max_in_flight(l, endpoint));
+    limit_set_max(&lane->limit, max_in_flight(l, endpoint), l->mono);
+    if (endpoint->ordering == ORDERING_NONE)
+        lane->fresh_share = (unsigned)l->shared->settings.fresh_share;
     return ERR_OK;
 }
 
@@ -238,6 +244,7 @@ static bool look_up_destination(struct lanes *l, struct lane *lane)
         return !sleeps_paused(l, lane);
     }
     struct store_read *read = turn_read(l);
+    round_charge(&l->round, &lane->place, 0); /* a look costs as much as a small request */
     enum err e = read ? destination_load(&l->destinations, read, lane->number, &lane->endpoint,
                                          &lane->destination)
                       : ERR_NO_MEMORY;
@@ -322,6 +329,7 @@ static void depart(struct lanes *l, struct lane *lane, struct flight *f)
 {
     struct claim *c = lane_pop(lane);
     if (!lane->destination) {
+        round_charge(&l->round, &lane->place, 0);
         flight_refuse(f, c, REASON_NONE, l->now);
         return;
     }
@@ -336,7 +344,7 @@ static void depart(struct lanes *l, struct lane *lane, struct flight *f)
     } else if (c->message->expunged) {
         flight_refuse(f, c, REASON_MESSAGE_EXPUNGED, l->now);
     } else {
-        turn_charge(&lane->turn, c->message->payload.len);
+        round_charge(&l->round, &lane->place, c->message->payload.len);
         lane_take_token(lane, l->mono);
         flight_send(f, c, lane->destination, l->now);
     }
@@ -359,14 +367,21 @@ static void send_one(struct lanes *l, struct lane *lane)
         l->starved = true;
         break;
     case FLIGHT_NO_SLOW_SLOT:
-        lane_rest(lane, wall_add(l->now, SLOW_POOL_US));
+        l->slow_starved = true;
         break;
     }
 }
 
+/* Its application is known once its endpoint is. It goes on when it is its application's turn. */
+static bool joins_application(struct lanes *l, struct lane *lane)
+{
+    return lane->destination &&
+           round_join(&l->round, &lane->place, lane->destination->endpoint->app_number);
+}
+
 static void step(struct lanes *l, struct lane *lane)
 {
-    if (look_up_destination(l, lane)) {
+    if (look_up_destination(l, lane) && !joins_application(l, lane)) {
         if (lane_wants_page(lane, l->now) && lane_has_room(lane, l->now))
             read_page(l, lane);
         if (lane->ready > 0 && lane_has_room(lane, l->now))
@@ -393,12 +408,27 @@ static void wake_lanes(struct lanes *l)
         lanes_place(l, (struct lane *)((char *)first - offsetof(struct lane, wake)));
 }
 
+static enum round_pool next_pool(const struct lanes *l)
+{
+    const bool slow = !l->slow_starved && !round_is_empty(&l->round, ROUND_SLOW) &&
+                      (l->slow_next || round_is_empty(&l->round, ROUND_QUICK));
+    return slow ? ROUND_SLOW : ROUND_QUICK;
+}
+
+/* The pools take turns while both have lanes that may find a slot. Who found none has its turn when
+ * there is one. */
 static void go_round(struct lanes *l)
 {
-    struct turn_member *m;
-    l->starved = false;
-    for (unsigned i = 0; i < STEPS_MAX && !l->starved && (m = turn_next(&l->round)); i++)
-        step(l, (struct lane *)((char *)m - offsetof(struct lane, turn)));
+    l->starved = l->slow_starved = false;
+    for (unsigned i = 0; i < STEPS_MAX && !l->starved; i++) {
+        const enum round_pool pool = next_pool(l);
+        struct round_member *m = round_next(&l->round, pool);
+        if (!m)
+            return;
+        step(l, (struct lane *)((char *)m - offsetof(struct lane, place)));
+        if (!l->starved)
+            l->slow_next = pool == ROUND_QUICK;
+    }
 }
 
 void lanes_go(struct lanes *l)
@@ -417,8 +447,12 @@ int64_t lanes_wait_us(const struct lanes *l, int64_t most)
 {
     const struct heap_item *first = heap_first(&l->wakes);
     int64_t us = most;
-    if (!TAILQ_EMPTY(&l->round.ring))
-        us = l->starved ? STARVED_US : 0;
+    if (!round_is_empty(&l->round, ROUND_SLOW))
+        us = l->slow_starved ? SLOW_POOL_US : 0;
+    if (!round_is_empty(&l->round, ROUND_QUICK))
+        us = 0;
+    if (us == 0 && l->starved)
+        us = STARVED_US;
     if (first && first->when - l->now.us < us)
         us = first->when - l->now.us;
     return us > 0 ? us : 0;
@@ -443,15 +477,14 @@ bool lanes_init(struct lanes *l)
 {
     unsigned in_flight = (unsigned)l->shared->settings.endpoint_max_in_flight;
     heap_init(&l->wakes);
-    turn_init(&l->round);
     TAILQ_INIT(&l->overdue);
     destinations_init(&l->destinations, &l->shared->outbound);
     l->now = clock_wall();
     l->mono = clock_mono();
-    l->rows_max = 2 * (READY_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;
+    l->rows_max = 2 * (READY_MAX + LANE_FRESH_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;
     l->rows = calloc(l->rows_max, sizeof *l->rows);
     l->table = map_new(key_of_lane);
-    return l->rows && l->table;
+    return round_init(&l->round) && l->rows && l->table;
 }
 
 void lanes_clear(struct lanes *l)
@@ -461,9 +494,11 @@ void lanes_clear(struct lanes *l)
         for (struct claim *c; (c = lane_pop(lane));)
             lane_abandon(lane, l->held, c, &l->shared->hot_bytes);
         destination_forget(&l->destinations, &lane->destination);
+        round_leave(&l->round, &lane->place);
         lane_free(&lane);
     }
     map_free(&l->table);
+    round_clear(&l->round);
     heap_free(&l->wakes);
     free(l->rows);
 }

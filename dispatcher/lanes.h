@@ -16,7 +16,7 @@ struct lanes {
     struct destinations destinations;
     struct map *table;          /* by endpoint number */
     struct heap wakes;          /* lanes that wait for a moment */
-    struct turn round;          /* lanes that can go */
+    struct round round;         /* lanes that can go */
     TAILQ_HEAD(, lane) overdue; /* lanes with something due that is not in flight */
     struct due_row *rows;       /* of the page being read */
     unsigned rows_max;
@@ -24,7 +24,9 @@ struct lanes {
     struct wall now;         /* of this turn, set by the owner */
     struct mono mono;        /* likewise */
     struct store_read *read; /* of this turn; NULL: none yet */
-    bool starved;            /* the round stopped for want of a slot */
+    bool starved;            /* the round stopped for want of a slot, … */
+    bool slow_starved;       /* … or that of the slow ones alone … */
+    bool slow_next;          /* … which takes turns with the other: it comes next */
 };
 
 /* The fields above `destinations` are set by the caller. False when out of memory; lanes_clear in

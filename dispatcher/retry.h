@@ -20,10 +20,16 @@ struct retry_moment {
  *
  *   delay = step - jitter * unit * spread, and never before the rest that was asked for
  *
- * A listed delay is spread over its distance to the one before (none where the list falls), an
- * exponential one over what it grew by, and at least over half of itself: at its cap, too, where
- * else a herd would come back in step. */
+ * A listed delay is spread over its distance to the one before, and over half of itself where that
+ * is less than an eighth of it: in a list that is level or falls. An exponential one is spread over
+ * what it grew by, and at least over half of itself, at its cap, too. The spread is even, so that of
+ * those that failed in the same moment no second gets more than twice the mean, but by chance; a
+ * herd that would come back in step would only fail again. */
 bool retry_next(const struct retry_policy *p, const struct retry_moment *at, int64_t *delay_us);
+
+/* The rest that was asked for, spread over half as long again, so that those who were told the same
+ * do not come back in the same moment; at most RETRY_AFTER_MAX_S, unless it was longer. */
+int64_t retry_rest_us(int64_t rest_us, double jitter, double unit);
 
 /* The policy that the options make; its jitter is left to the moment. */
 struct retry_policy retry_of_option(const struct durations *schedule);

@@ -15,7 +15,8 @@ struct shared {
     struct store *store;
     unsigned reserved;       /* attempts that each thread may have in flight whatever others do */
     struct budget in_flight; /* attempts beyond those */
-    struct budget slow;      /* of all, the ones that hold their slot for long */
+    unsigned slow_reserved; /* of all, the ones that hold their slot for long: of each thread … */
+    struct budget slow;     /* … and beyond those */
     struct budget hot_bytes; /* of messages handed over in memory */
     struct throttles throttles;
     struct dispatcher_stats stats;

@@ -74,7 +74,7 @@ struct verdict verdict_of(const struct result *result, enum attempt_trigger trig
     v.slow_down = asks_for_less(result);
     v.disable = answered_status(result) == 410;
     if (moment.rest_us > 0)
-        v.not_before = wall_add(ended, moment.rest_us);
+        v.not_before = wall_add(ended, retry_rest_us(moment.rest_us, at->jitter, at->unit));
     else if (failed_on_the_way(result))
         v.not_before = wall_add(ended, ON_THE_WAY_REST_US);
 

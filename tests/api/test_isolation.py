@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from receivers import Answer
-from surehook import SANITIZED
+from surehook import SANITIZED, eventually
 
 
 def anonymous_memory(service):
@@ -120,3 +120,43 @@ def test_one_tenant_s_purge_of_many_does_not_stop_the_others(start, new_receiver
     assert service.call("DELETE", f"/app/{app}").status == 204
     ids = [service.send(other) for _ in range(50)]
     assert sorted(d.id for d in healthy.wait(50)) == sorted(ids)
+
+
+def test_an_application_with_many_endpoints_leaves_another_its_share(start, new_receiver, never):
+    """Turns go round among applications first: by endpoints one alone would get a sixtieth."""
+    service = start(max_in_flight=4, dispatch_threads=1)
+    crowd, lone = new_receiver(), new_receiver()
+    crowded, app = service.new_app(), service.new_app()
+    for n in range(60):
+        service.subscribe(crowded, crowd, f"/{n}")
+    service.subscribe(app, lone)
+    crowd.script = lambda d: Answer(204, hold=never)
+    batch(service, crowded, 20)
+    crowd.wait(4)  # every slot is the crowd's
+    batch(service, app, 60)
+    never.set()
+    last = max(d.at for d in lone.wait(60))
+    before = sum(d.at < last for d in crowd.wait(20 * 60))
+    assert before < 600, f"{before} of the crowd's 1200 went before the 60 of the other"
+
+
+def test_new_events_get_their_share_of_an_endpoint_that_is_behind(start, new_receiver, never):
+    """But for an ordered one, which gets them in their order."""
+    service = start(endpoint_max_in_flight=1, fresh_share=50, request_timeout="60s")
+    app = service.new_app()
+    plain, ordered = new_receiver(), new_receiver()
+    service.subscribe(app, plain)
+    path = f"/app/{app}/endpoint/{service.subscribe(app, ordered)}"
+    assert service.call("PATCH", path, {"ordering": "fifo"}).status == 200
+    for receiver in (plain, ordered):
+        receiver.script = lambda d: Answer(204, hold=never)
+    old = batch(service, app, 300)
+    plain.wait(1), ordered.wait(1)
+    eventually(lambda: service.metric("surehook_oldest_due_age_seconds") > 5.5)
+    new = [service.send(app) for _ in range(10)]
+    never.set()
+    assert [d.id for d in ordered.wait(310)] == old + new
+    arrived = [d.id for d in plain.wait(310)]
+    assert sorted(arrived) == sorted(old + new)
+    assert [m for m in arrived if m in old] == old
+    assert set(arrived[:30]) >= set(new)

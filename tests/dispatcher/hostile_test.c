@@ -225,11 +225,11 @@ static void a_busy_thread_leaves_slots_to_the_others(void **state)
     struct fixture *f = *state;
     f->settings.max_in_flight = 8;
     f->settings.drain_us = 0;
-    endpoint_at(f, 2, "/hang");
-    endpoint_at(f, 4, "/hang");
     endpoint_at(f, 1, "/status/200");
-    for (unsigned n = 0; n < 16; n++)
-        fake_add(f->store, 2 + n % 2 * 2, "{}", (struct wall){1000 + n});
+    for (unsigned n = 2; n < FAKE_ENDPOINTS; n += 2) { /* of the other thread, one attempt each */
+        endpoint_at(f, n, "/hang");
+        fake_add(f->store, n, "{}", (struct wall){1000 + n});
+    }
     go(f);
     receiver_wait_requests(&f->receiver, 6); /* all but those of the other thread */
     fake_add(f->store, 1, "{}", (struct wall){0});

@@ -96,8 +96,8 @@ static void the_probe_goes_alone_and_its_success_lets_the_rest_go(void **state)
     assert_false(opened);
     assert_int_equal(op.health, HEALTH_WORKS);
     assert_int_equal(op.breaker.opened_at.us, 0);
-    assert_true(lane_can_go(f->lane, at(NOW + WAIT)));
     end(f, probe, WALL_NEVER);
+    assert_true(lane_can_go(f->lane, at(NOW + WAIT)));
 }
 
 static void a_sick_probe_opens_it_again(void **state)

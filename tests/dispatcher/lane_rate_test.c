@@ -112,7 +112,7 @@ static void what_waits_for_a_token_keeps_no_body_in_memory(void **state)
     assert_false(has_token(f, 1000));
     assert_true(hand_bytes(f, 2, 1000, 12, 1000, 100000));
     assert_int_equal(f->bytes.used, 0);
-    assert_null(f->lane->first->message);
+    assert_null(f->lane->backlog.first->message);
     begin_attempt(f, 1001000);
 }
 

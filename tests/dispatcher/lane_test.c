@@ -97,7 +97,7 @@ static void a_resend_of_a_delivery_in_flight_is_found_after_it(void **state)
     end(f, c, WALL_NEVER);
     assert_true(lane_wants_page(f->lane, at(200)));
     lane_page(f->lane, f->held, rows + 1, 1, WALL_NEVER, 13, at(200));
-    assert_int_equal(f->lane->first->trigger, TRIGGER_MANUAL);
+    assert_int_equal(f->lane->backlog.first->trigger, TRIGGER_MANUAL);
 }
 
 static void a_disabled_endpoint_sleeps_until_it_changes(void **state)
@@ -158,7 +158,7 @@ struct model_mail {
 struct model {
     struct rng rng;
     struct fixture f;
-    int64_t now;
+    int64_t now, pace; /* pace: how long a unit of time is */
     uint64_t txn;
     struct due_row rows[ROWS_MAX]; /* the truth on disk, ordered */
     unsigned row_count;
@@ -169,6 +169,7 @@ struct model {
     uint32_t made;
     unsigned owed[MESSAGES]; /* successes still due */
     unsigned resends;
+    uint64_t fresh; /* deliveries, counted at each step that they waited as fresh ones */
 };
 
 static unsigned below(struct model *m, unsigned n)
@@ -307,7 +308,7 @@ static void model_end(struct model *m)
     m->txn++;
     row_remove(m, c);
     if (c->trigger == TRIGGER_SCHEDULED && below(m, 4) == 0) {
-        mail.retry_at = at(m->now + (int64_t)below(m, 200));
+        mail.retry_at = at(m->now + (int64_t)below(m, 200) * m->pace);
         struct due_row r = row(n, mail.retry_at.us);
         r.tries = (uint16_t)(c->tries + 1);
         row_insert(m, r);
@@ -333,12 +334,14 @@ static void model_check(struct model *m)
                        (c && c->again.us <= r->due.us);
         assert_true(covered);
     }
-    assert_true(m->f.lane->ready <= READY_MAX);
+    assert_true(m->f.lane->ready - m->f.lane->fresh_ready <= READY_MAX);
+    assert_true(m->f.lane->fresh_ready <= LANE_FRESH_MAX);
 }
 
 static void model_step(struct model *m, bool quiet)
 {
-    m->now += below(m, 8);
+    m->now += below(m, 8) * m->pace;
+    m->fresh += m->f.lane->fresh_ready;
     switch (below(m, 12)) {
     case 0:
     case 1:
@@ -382,6 +385,8 @@ static void nothing_is_lost_and_nothing_is_sent_twice(void **state)
         m->f.held = held_new();
         m->f.bytes.max = seed % 2 ? 1 << 20 : 4096; /* the tight one drops often */
         m->f.lane = lane_new(ENDPOINT, 16, WALL_NEVER, 0);
+        m->f.lane->fresh_share = seed % 3 ? (unsigned)(seed * 30 % 91) : 0;
+        m->pace = m->f.lane->fresh_share ? US_PER_S / 10 : 1; /* it falls behind, or not */
         while (m->made < MESSAGES)
             model_step(m, false);
         for (unsigned i = 0; i < 2000000 && (m->row_count || m->mail_from != m->mail_to); i++)
@@ -390,6 +395,7 @@ static void nothing_is_lost_and_nothing_is_sent_twice(void **state)
         for (uint32_t n = 0; n < MESSAGES; n++)
             assert_int_equal(m->owed[n], 0);
         assert_true(m->resends > 0);
+        assert_true(m->fresh > 0 || m->f.lane->fresh_share == 0);
         assert_int_equal(held_count(m->f.held), 0);
         assert_int_equal(m->f.bytes.used, 0);
         lane_free(&m->f.lane);

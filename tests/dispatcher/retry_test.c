@@ -1,6 +1,7 @@
 /* When a retry is due: by table for what a policy says, by properties for every policy. */
 #include "dispatcher/retry.h"
 
+#include "base/bounds.h"
 #include "base/rand.h"
 
 #include <setjmp.h>
@@ -72,13 +73,16 @@ static void full_jitter_covers_the_interval_evenly(void **state)
         assert_in_range(tenth[i], 99, 101);
 }
 
-static void a_shrinking_or_level_schedule_is_never_exceeded(void **state)
+static void a_step_that_hardly_grows_is_spread_over_half_of_itself(void **state)
 {
     (void)state;
     static const struct durations odd = {4, {10 * S, 2 * S, 2 * S, 1000}};
     const struct retry_policy p = retry_of_option(&odd);
-    for (unsigned tries = 2; tries <= 4; tries++)
-        assert_int_equal(next(&p, tries, 0, 1, 0.9), odd.us[tries - 1]);
+    for (unsigned tries = 2; tries <= 4; tries++) {
+        assert_int_equal(next(&p, tries, 0, 1, 0), odd.us[tries - 1]);
+        assert_int_equal(next(&p, tries, 0, 1, 0.5), odd.us[tries - 1] * 3 / 4);
+        assert_int_equal(next(&p, tries, 0, 0, 0.5), odd.us[tries - 1]);
+    }
 }
 
 static void millisecond_steps_and_very_long_ones_keep_their_precision(void **state)
@@ -162,10 +166,33 @@ static void a_rest_puts_a_retry_off_and_never_brings_one_forward(void **state)
     (void)state;
     const struct retry_policy p = retry_of_option(&steps);
     int64_t delay;
-    assert_true(retry_next(&p, &(struct retry_moment){2, 0, 90 * S, 1, 0.5}, &delay));
+    assert_true(retry_next(&p, &(struct retry_moment){2, 0, 90 * S, 0, 0.5}, &delay));
     assert_int_equal(delay, 90 * S);
     assert_true(retry_next(&p, &(struct retry_moment){2, 0, 3 * S, 0, 0.5}, &delay));
     assert_int_equal(delay, 60 * S);
+}
+
+static void those_who_were_told_the_same_rest_come_back_one_after_another(void **state)
+{
+    (void)state;
+    const int64_t longest = RETRY_AFTER_MAX_S * S;
+    struct retry_policy p = retry_of_option(&steps);
+    int64_t delay;
+    for (int tenth = 0; tenth < 10; tenth++) {
+        const struct retry_moment at = {1, 0, 90 * S, 1, tenth / 10.0};
+        assert_true(retry_next(&p, &at, &delay));
+        assert_in_range(delay, 90 * S + tenth * 90 * S / 20 - 1, 90 * S + tenth * 90 * S / 20);
+        assert_int_equal(delay, retry_rest_us(90 * S, 1, at.unit));
+    }
+    assert_int_equal(retry_rest_us(longest, 1, 0.9), longest);
+    assert_int_equal(retry_rest_us(longest - S, 1, 0.9), longest);
+    /* Being late costs no delivery its last attempt. */
+    p.age_max_us = 100 * S;
+    assert_true(retry_next(&p, &(struct retry_moment){1, 0, 90 * S, 1, 0.9}, &delay));
+    assert_int_equal(delay, 100 * S);
+    assert_true(retry_next(&p, &(struct retry_moment){1, 10 * S, 90 * S, 1, 0.9}, &delay));
+    assert_int_equal(delay, 90 * S);
+    assert_false(retry_next(&p, &(struct retry_moment){1, 11 * S, 90 * S, 1, 0}, &delay));
 }
 
 static struct retry_policy any_policy(struct rng *rng)
@@ -210,6 +237,40 @@ static void every_schedule_ends_within_its_attempts_and_its_age(void **state)
     }
 }
 
+/* Of those that failed in the same moment, over the time in which their retries come. The parts
+ * are seconds, or shorter where the whole is: of them, too, none may hold more. */
+static void no_second_holds_more_than_twice_the_mean_of_a_herd(void **state)
+{
+    (void)state;
+    enum { HERD = 6000, PARTS = 20 };
+    struct rng rng;
+    rng_seed(&rng, 13);
+    for (int i = 0; i < 400; i++) {
+        struct retry_policy p = any_policy(&rng);
+        const unsigned tries = 1 + (unsigned)(rng_unit(&rng) * 8);
+        const struct retry_moment at = {tries, 0, rng_unit(&rng) < 0.3 ? 300 * S : 0, 1, 0};
+        unsigned parts[PARTS] = {0};
+        int64_t delays[HERD], least = INT64_MAX, most = 0;
+        p.jitter_percent = 100;
+        p.age_max_us = 0;
+        for (int k = 0; k < HERD; k++) {
+            struct retry_moment one = at;
+            one.unit = rng_unit(&rng);
+            if (!retry_next(&p, &one, &delays[k]))
+                break;
+            least = delays[k] < least ? delays[k] : least;
+            most = delays[k] > most ? delays[k] : most;
+        }
+        if (least == INT64_MAX)
+            continue;
+        assert_true(most - least >= most / 10);
+        for (int k = 0; k < HERD; k++)
+            parts[(delays[k] - least) * PARTS / (most - least + 1)]++;
+        for (int part = 0; part < PARTS; part++)
+            assert_in_range(parts[part], 1, 2 * HERD / PARTS);
+    }
+}
+
 static void the_same_moment_has_the_same_answer(void **state)
 {
     (void)state;
@@ -229,7 +290,7 @@ int main(void)
         cmocka_unit_test(without_jitter_the_delay_is_exactly_the_step),
         cmocka_unit_test(delays_stay_between_the_previous_step_and_this_one),
         cmocka_unit_test(full_jitter_covers_the_interval_evenly),
-        cmocka_unit_test(a_shrinking_or_level_schedule_is_never_exceeded),
+        cmocka_unit_test(a_step_that_hardly_grows_is_spread_over_half_of_itself),
         cmocka_unit_test(millisecond_steps_and_very_long_ones_keep_their_precision),
         cmocka_unit_test(an_exponential_delay_grows_up_to_its_cap_and_stays_there),
         cmocka_unit_test(a_herd_at_the_cap_is_spread_over_half_of_it_at_least),
@@ -237,6 +298,8 @@ int main(void)
         cmocka_unit_test(attempts_are_bounded_below_the_length_of_the_list),
         cmocka_unit_test(no_retry_is_later_than_the_age_that_is_allowed),
         cmocka_unit_test(a_rest_puts_a_retry_off_and_never_brings_one_forward),
+        cmocka_unit_test(those_who_were_told_the_same_rest_come_back_one_after_another),
+        cmocka_unit_test(no_second_holds_more_than_twice_the_mean_of_a_herd),
         cmocka_unit_test(every_schedule_ends_within_its_attempts_and_its_age),
         cmocka_unit_test(the_same_moment_has_the_same_answer),
     };

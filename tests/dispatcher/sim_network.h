@@ -10,7 +10,10 @@
 #include "dispatcher/worker.c"
 #include "sim_store.h"
 
-#define SIM_PAYLOAD_MAX 4096
+#define SIM_PAYLOAD_MAX 1024
+/* Bytes of a round, so few that its bounds are met in the small. */
+#define SIM_ALLOWANCE 512
+#define SIM_TURN (SIM_ALLOWANCE + TURN_OVERHEAD + SIM_PAYLOAD_MAX)
 
 struct transfers {
     void (*ended)(void *owner, struct transfer *t);
@@ -140,6 +143,7 @@ static inline void sim_check_caps(const struct transfer *t, const struct lane *l
     unsigned own = 1;
     for (unsigned i = 0; i < world->flight_count; i++)
         own += world->flights[i]->endpoint == t->endpoint;
+    world->at_once += own > 2;
     sim_must(own <= most, "an endpoint has no more in flight than its maximum");
     sim_must(world->flight_count + 1 <= world->settings.max_in_flight,
              "all together have no more in flight than the option says");
@@ -178,26 +182,97 @@ static inline void sim_check_rate(struct sim_starts *starts, uint64_t version, i
 
 static inline bool sim_waits_for_turn(const struct lanes *l, const struct lane *lane)
 {
-    return lane->turn.in && lane->ready > 0 && lane->token_at.us <= l->now.us &&
+    return lane->place.turn.in && lane->ready > 0 && lane->token_at.us <= l->now.us &&
            lane_has_room(lane, l->now);
 }
 
-/* A lane that could go waits for its turn alone: while it does, every other one of its thread gets
- * what a round allows, once, and once more for where in the round it was when this one joined. */
-static inline void sim_check_turn(const struct transfer *t, const struct lanes *l,
-                                  const struct message *m)
+/* A lane that could go waits for the others of its application: while it does, every other one
+ * gets what a round allows, once, and once more for where in the round it was when this one
+ * joined. */
+static inline void sim_check_turn(const struct transfer *t, const struct lanes *l, uint64_t sent,
+                                  bool waits[SIM_APPS + 1])
 {
-    const uint64_t round =
-        map_count(l->table) * (TURN_ALLOWANCE + TURN_OVERHEAD + SIM_PAYLOAD_MAX) * 2;
+    const uint64_t round = map_count(l->table) * SIM_TURN;
+    const enum round_pool pool = t->flight->claim->lane->place.pool;
     size_t at = 0;
     for (const struct lane *lane; (lane = map_each(l->table, &at));) {
         struct sim_endpoint *e = &world->store.endpoints[lane->number];
-        if (lane->number == t->endpoint || !sim_waits_for_turn(l, lane))
+        const bool waiting = lane->number != t->endpoint && sim_waits_for_turn(l, lane);
+        const uint32_t app = lane->place.tenant ? sim_app(lane->number) : 0;
+        if (!waiting)
             e->passed = 0;
-        else
-            e->passed += m->payload.len + TURN_OVERHEAD;
-        sim_must(e->passed <= round, "nobody who may go is passed over for longer than a round");
+        if (!waiting || lane->place.pool != pool)
+            continue;
+        waits[app] = true;
+        if (app == sim_app(t->endpoint))
+            e->passed += sent;
+        sim_must(e->passed <= 2 * round,
+                 "nobody who may go is passed over for longer than a round");
     }
+}
+
+/* Of one that has something to send every other one gets what a round allows, likewise: however
+ * many endpoints it has. */
+static inline void sim_check_application(const struct transfer *t, const struct lanes *l,
+                                         const struct message *m)
+{
+    const uint64_t round = (SIM_APPS + 1) * SIM_TURN;
+    const uint64_t sent = m->payload.len + TURN_OVERHEAD;
+    const enum round_pool pool = t->flight->claim->lane->place.pool;
+    uint64_t *passed = world->app_passed[l->index][pool];
+    bool waits[SIM_APPS + 1] = {false};
+    sim_check_turn(t, l, sent, waits);
+    for (uint32_t app = 0; app <= SIM_APPS; app++) {
+        passed[app] = waits[app] && app != sim_app(t->endpoint) ? passed[app] + sent : 0;
+        sim_must(passed[app] <= 2 * round, "an application's share is its own");
+        world->waited_app += passed[app] > 0;
+        world->waited_slow += passed[app] > 0 && pool == ROUND_SLOW;
+    }
+}
+
+/* How many attempts in a row have passed over what is still the first of its list; NULL: none. */
+/* Those who need a slow slot and those who do not take turns while there are slots for both. */
+static inline void sim_check_pool(const struct transfer *t, const struct lanes *l)
+{
+    const enum round_pool pool = t->flight->claim->lane->place.pool;
+    const enum round_pool other = pool == ROUND_SLOW ? ROUND_QUICK : ROUND_SLOW;
+    const struct shared *shared = l->shared;
+    const bool slots = other == ROUND_QUICK || l->flights->slow < shared->slow_reserved ||
+                       shared->slow.used < shared->slow.max;
+    unsigned *passed = world->pool_passed[l->index];
+    bool waits = false;
+    size_t at = 0;
+    for (const struct lane *lane; (lane = map_each(l->table, &at));)
+        waits = waits || (lane->place.pool == other && sim_waits_for_turn(l, lane));
+    passed[pool] = 0;
+    passed[other] = waits && slots ? passed[other] + 1 : 0;
+    sim_must(passed[other] <= 1 + map_count(l->table), "neither pool keeps the other waiting");
+}
+
+static inline unsigned sim_passed(struct sim_head *head, const struct claim *first)
+{
+    static const struct id none;
+    const struct id *now = first ? &first->key.message : &none;
+    head->passed = first && id_cmp(now, &head->message) == 0 ? head->passed + 1 : 0;
+    head->message = *now;
+    return head->passed;
+}
+
+/* Neither what is fresh nor what is oldest is passed over for longer than their shares say. */
+static inline void sim_check_share(const struct transfer *t, const struct lane *lane)
+{
+    struct sim_endpoint *e = &world->store.endpoints[t->endpoint];
+    const unsigned share = (unsigned)world->settings.fresh_share;
+    const bool is_fresh = id_cmp(&t->message, &e->fresh.message) == 0;
+    const unsigned fresh = sim_passed(&e->fresh, lane->fresh.first);
+    const unsigned backlog = sim_passed(&e->backlog, is_fresh ? lane->backlog.first : NULL);
+    sim_must(fresh * share <= 100, "what is fresh gets its share");
+    sim_must(backlog * (100 - share) <= share, "what is oldest gets the rest");
+    sim_must(lane->fresh_ready == 0 || !lane->destination->endpoint->ordering,
+             "an ordered endpoint gets nothing out of its turn");
+    sim_must(lane->fresh_ready <= LANE_FRESH_MAX && (share || !lane->fresh_ready),
+             "what is fresh is bounded");
+    world->waited_fresh += lane->fresh_ready > 0;
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -268,10 +343,12 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     sim_check_delivery(t, f->claim);
     sim_check_caps(t, f->claim->lane);
     sim_check_breaker(t);
-    sim_check_turn(t, &((struct worker *)f->all->context)->lanes, message);
+    sim_check_application(t, &((struct worker *)f->all->context)->lanes, message);
+    sim_check_pool(t, &((struct worker *)f->all->context)->lanes);
+    sim_check_share(t, f->claim->lane);
     sim_check_rate(&e->starts, t->version, destination->endpoint->throttle_rate,
                    "an endpoint's rate holds over every stretch of time");
-    if (!e->unheard)
+    if (!e->unheard && sim_app(t->endpoint) == 1)
         sim_check_rate(&world->app_starts, world->store.app_version, world->store.app_rate,
                        "an application's rate holds over every stretch of time");
     sim_answer(t, e->nature);

@@ -43,11 +43,14 @@ enum err store_endpoint_load(struct store_read *r, uint32_t number, struct endpo
     struct endpoint *p = calloc(1, sizeof *p);
     p->number = number;
     p->id = id_floor((struct wall){SIM_STARTED_AT + number * US_PER_S});
+    p->app_number = sim_app(number);
+    p->app.b[0] = (uint8_t)p->app_number;
     p->version = e->version;
     p->disabled = e->disabled;
     p->paused = e->paused;
     p->throttle_rate = e->rate;
     p->max_in_flight = e->max_in_flight;
+    p->ordering = e->ordered ? ORDERING_FIFO : ORDERING_NONE;
     p->url = SPAN("http://127.0.0.1/");
     p->headers = SPAN("{}");
     p->key_count = 1;
@@ -74,10 +77,10 @@ enum err store_delivery_get(struct store_read *r, const struct id *message, uint
 
 enum err store_app_load(struct store_read *r, const struct id *id, struct app **out)
 {
-    (void)r, (void)id;
+    (void)r;
     *out = calloc(1, sizeof **out);
-    (*out)->number = 1;
-    (*out)->throttle_rate = world->store.app_rate;
+    (*out)->number = id->b[0];
+    (*out)->throttle_rate = id->b[0] == 1 ? world->store.app_rate : 0;
     (*out)->version = world->store.app_version;
     return ERR_OK;
 }

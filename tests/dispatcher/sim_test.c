@@ -50,7 +50,13 @@ static void begin(void)
     world->dispatcher->shared.hot_bytes.max = world->hot_bytes;
     s->listener = dispatcher_listener(world->dispatcher);
     world->app_starts = (struct sim_starts){.version = s->app_version};
+    memset(world->app_passed, 0, sizeof world->app_passed);
+    memset(world->pool_passed, 0, sizeof world->pool_passed);
     for (unsigned i = 0; i < world->dispatcher->count; i++) {
+        struct round *round = &world->dispatcher->workers[i]->lanes.round;
+        round->endpoint_allowance = SIM_ALLOWANCE;
+        for (int pool = 0; pool < ROUND_POOLS; pool++)
+            round->tenants[pool].allowance = SIM_ALLOWANCE;
         rng_seed(&world->dispatcher->workers[i]->flights.rng, rng_next(&world->rng));
         world->wake_at_us[i] = world->now_us + sim_below(1000);
     }
@@ -59,6 +65,7 @@ static void begin(void)
         p->unheard = false;
         p->starts.count = 0;
         p->passed = 0;
+        p->backlog = p->fresh = (struct sim_head){.passed = 0};
         p->told = p->health.breaker;
         p->told_version = p->version;
     }
@@ -174,7 +181,7 @@ static void ask_again(uint32_t number, bool replay)
     s->listener.due(s->listener.context, number, sim_wall(), s->txn);
 }
 
-enum change { DISABLE, ENABLE, DELETE, PAUSE, RESUME, RATE, AT_ONCE, CHANGES };
+enum change { DISABLE, ENABLE, DELETE, PAUSE, RESUME, RATE, AT_ONCE, ORDER, CHANGES };
 
 static void change_endpoint(uint32_t number, enum change change)
 {
@@ -201,8 +208,11 @@ static void change_endpoint(uint32_t number, enum change change)
         e->rate = sim_below(2) ? 1 + sim_below(50) : 0;
         break;
     case AT_ONCE:
-    case CHANGES:
         e->max_in_flight = sim_below(8);
+        break;
+    case ORDER:
+    case CHANGES:
+        e->ordered = !e->ordered;
         break;
     }
     e->version++;
@@ -277,7 +287,7 @@ static void create(uint64_t seed)
     w->seed = seed;
     rng_seed(&w->rng, seed);
     w->hash = UINT64_C(0xcbf29ce484222325);
-    w->hot_bytes = sim_below(2) ? HOT_BYTES_MAX : (1 + sim_below(8)) * 4096;
+    w->hot_bytes = sim_below(2) ? HOT_BYTES_MAX : (1 + sim_below(8)) * SIM_PAYLOAD_MAX;
     w->settings = (struct dispatcher_settings){
         .threads = 1 + sim_below(SIM_THREADS),
         .retry_schedule = {.count = 3, .us = {200 * US_PER_MS, US_PER_S, 5 * US_PER_S}},
@@ -287,7 +297,8 @@ static void create(uint64_t seed)
         .request_timeout_us = 15 * US_PER_S,
         .connect_timeout_us = 5 * US_PER_S,
         .endpoint_max_in_flight = 1 + sim_below(16),
-        .max_in_flight = 2 + sim_below(62),
+        .max_in_flight = 2 + sim_below(sim_below(2) ? 62 : 6),
+        .fresh_share = sim_below(3) ? sim_below(FRESH_SHARE_MAX + 1) : 0,
         .allow_subnets = "127.0.0.0/8",
     };
     for (uint32_t n = 1; n <= SIM_ENDPOINTS; n++) {
@@ -296,6 +307,7 @@ static void create(uint64_t seed)
         e->version = 1;
         e->nature = (enum sim_nature)sim_below(SIM_NATURES);
         e->rate = sim_below(4) ? 0 : 1 + sim_below(20);
+        e->ordered = sim_below(5) == 0;
     }
     w->store.txn = 1;
     w->store.app_version = 1;
@@ -403,10 +415,17 @@ static uint64_t simulate(uint64_t seed, bool printed)
 static void no_seed_breaks_a_promise(void **state)
 {
     (void)state;
+    uint64_t fresh = 0, slow = 0, app = 0, at_once = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         simulate(seed, false);
         assert_null(world->violated);
+        fresh += world->waited_fresh;
+        slow += world->waited_slow;
+        app += world->waited_app;
+        at_once += world->at_once;
     }
+    /* What the promises are about has happened. */
+    assert_true(fresh > 0 && slow > 0 && app > 0 && at_once > 0);
 }
 
 static void a_seed_replays_byte_for_byte(void **state)

@@ -5,12 +5,14 @@
 
 #include "base/rand.h"
 #include "dispatcher/dispatcher.h"
+#include "dispatcher/round.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define SIM_ENDPOINTS 7 /* numbers from 1 */
+#define SIM_APPS 2      /* likewise; 0: not known yet */
 #define SIM_MESSAGES 96
 #define SIM_ROWS (2 * SIM_ENDPOINTS * SIM_MESSAGES)
 #define SIM_FLIGHTS 128
@@ -36,7 +38,13 @@ struct sim_endpoint {
     struct endpoint_health health;
     bool unheard; /* its thread has not looked into its inbox since it changed */
     struct sim_starts starts;
-    uint64_t passed; /* what others sent since it could go, as turns charge it */
+    bool ordered;
+    uint64_t passed; /* what others of its application sent since it could go, as turns charge it */
+    /* The first of each of its lists, and how many attempts have passed it over. */
+    struct sim_head {
+        struct id message;
+        unsigned passed;
+    } backlog, fresh;
     /* The breaker as the dispatcher told it last, for which version. */
     uint64_t told_version;
     struct breaker_mark told;
@@ -79,6 +87,9 @@ struct sim {
     struct transfer *flights[SIM_FLIGHTS]; /* the attempts on their way, in no order */
     unsigned flight_count;
     struct sim_starts app_starts;
+    uint64_t app_passed[SIM_THREADS][ROUND_POOLS][SIM_APPS + 1]; /* what other ones sent */
+    unsigned pool_passed[SIM_THREADS][ROUND_POOLS];              /* attempts of the other one */
+    uint64_t waited_fresh, waited_slow, waited_app, at_once;     /* what there was to check */
     unsigned progress; /* of the turn under way: what it did */
     unsigned idle_turns[SIM_THREADS];
     int64_t idle_since_us[SIM_THREADS];
@@ -121,6 +132,12 @@ static inline void sim_must(bool holds, const char *what)
         return;
     world->violated = what;
     sim_trace("violated: %s", what);
+}
+
+/* One has an endpoint alone, the other all the rest. */
+static inline uint32_t sim_app(uint32_t endpoint)
+{
+    return endpoint == SIM_ENDPOINTS ? 2 : 1;
 }
 
 static inline uint32_t sim_number(const struct id *id)

@@ -11,7 +11,7 @@ static void each_gets_the_same_share_of_bytes(void **state)
     struct turn t;
     struct turn_member small = {0}, large = {0};
     uint64_t small_bytes = 0, large_bytes = 0;
-    turn_init(&t);
+    turn_init(&t, TURN_ALLOWANCE);
     turn_add(&t, &large);
     turn_add(&t, &small);
     for (int i = 0; i < 20000; i++) {
@@ -29,7 +29,7 @@ static void nobody_waits_longer_than_one_allowance_of_each_other(void **state)
     (void)state;
     struct turn t;
     struct turn_member m[10] = {{.balance = 0}};
-    turn_init(&t);
+    turn_init(&t, TURN_ALLOWANCE);
     for (int i = 0; i < 10; i++)
         turn_add(&t, &m[i]);
     int since[10] = {0};
@@ -48,7 +48,7 @@ static void debt_is_remembered_and_credit_is_not(void **state)
     (void)state;
     struct turn t;
     struct turn_member m = {0};
-    turn_init(&t);
+    turn_init(&t, TURN_ALLOWANCE);
     turn_add(&t, &m);
     assert_ptr_equal(turn_next(&t), &m);
     turn_remove(&t, &m);
@@ -68,7 +68,7 @@ static void adding_twice_and_removing_twice_do_no_harm(void **state)
     (void)state;
     struct turn t;
     struct turn_member m = {0};
-    turn_init(&t);
+    turn_init(&t, TURN_ALLOWANCE);
     assert_null(turn_next(&t));
     turn_add(&t, &m);
     turn_add(&t, &m);
