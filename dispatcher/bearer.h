@@ -1,8 +1,8 @@
 /* The access tokens of a thread's endpoints that authenticate by OAuth 2: fetched when an attempt
  * needs one, kept while they live, renewed before their end. A token is of one endpoint with one
  * configuration and is never shown to another. At most one is being fetched for it; attempts that
- * need it wait in flight, hold no thread, and have the rest of their time when it has come. Owned by
- * one dispatcher thread. */
+ * need it wait in flight, hold no thread, and have the rest of their time when it has come. Owned
+ * by one dispatcher thread. */
 #ifndef DISPATCHER_BEARER_H
 #define DISPATCHER_BEARER_H
 

@@ -14,8 +14,8 @@ struct identity {
     struct curl_blob ca, certificate, key;
 };
 
-/* Of endpoint `number`. The key's bytes stay those of `tls`, which must outlive it; identity_free in
- * either case. False when out of memory. */
+/* Of endpoint `number`. The key's bytes stay those of `tls`, which must outlive it; identity_free
+ * in either case. False when out of memory. */
 bool identity_init(struct identity *i, const struct endpoint_tls *tls, uint32_t number) MUST_CHECK;
 void identity_free(struct identity *i);
 static inline bool identity_any(const struct identity *i)

@@ -29,8 +29,9 @@ void request_free(struct request *r);
 /* Forgets what belongs to one attempt. */
 void request_clear(struct request *r);
 
-/* Builds lines and body. `token` is the access token to show, empty: none. Valid until the next build or clear, and as long as the destination and
- * the message. False when it cannot be signed or memory is short: do not send. */
+/* Builds lines and body. `token` is the access token to show, empty: none. Valid until the next
+ * build or clear, and as long as the destination and the message. False when it cannot be signed or
+ * memory is short: do not send. */
 bool request_build(struct request *r, const struct destination *destination,
                    const struct message *message, struct span token, struct wall now) MUST_CHECK;
 

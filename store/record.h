@@ -19,8 +19,8 @@ enum err record_app_decode(struct span in, struct app **out) MUST_CHECK;
 void record_endpoint_encode(const struct endpoint *e, const struct vault *v, struct buf *out);
 enum err record_endpoint_decode(struct span in, const struct vault *v,
                                 struct endpoint **out) MUST_CHECK;
-/* record_transport.c: the fields `tag` of it that hold credentials. `sealed` is the field's value in
- * memory of the caller's own, which is overwritten and must live as long as the endpoint. */
+/* record_transport.c: the fields `tag` of it that hold credentials. `sealed` is the field's value
+ * in memory of the caller's own, which is overwritten and must live as long as the endpoint. */
 void record_auth_encode(const struct endpoint *e, const struct vault *v, uint8_t tag,
                         struct buf *out);
 enum err record_auth_decode(struct span sealed, const struct vault *v, uint8_t tag,

@@ -1,6 +1,7 @@
-/* Signing secrets, and what endpoints authenticate with, at rest: AES-256-GCM under a key derived (HKDF-SHA256) from the main secret, with
- * a fresh nonce per sealing. Without a main secret it passes bytes through and marks them plain.
- * Private to store/. Immutable after vault_new: any thread. */
+/* Signing secrets, and what endpoints authenticate with, at rest: AES-256-GCM under a key derived
+ * (HKDF-SHA256) from the main secret, with a fresh nonce per sealing. Without a main secret it
+ * passes bytes through and marks them plain. Private to store/. Immutable after vault_new: any
+ * thread. */
 #ifndef STORE_VAULT_H
 #define STORE_VAULT_H
 

@@ -165,7 +165,8 @@ def test_the_token_server_does_not_see_the_endpoint_s_certificate(service, app, 
     assert endpoint.outcome() == "success"
     server.close()
     assert server.clients == [None]
-    assert (receiver.deliveries[0].client, receiver.deliveries[0].headers["authorization"]) == ("shop", "Bearer token-1")
+    (delivery,) = receiver.deliveries
+    assert (delivery.client, delivery.headers["authorization"]) == ("shop", "Bearer token-1")
 
 
 # ---------------------------------------------------------------- rules
@@ -255,7 +256,8 @@ def test_the_key_is_nowhere_but_where_it_belongs(start, authority, new_receiver,
     endpoint.dress(pair=(certificate, key))
     assert endpoint.outcome() == "success"
     middle = key.splitlines()[1]
-    paths = [f"/app/{app}/endpoint", endpoint.path, endpoint.path + "/tls", f"/app/{app}/attempt/endpoint/{endpoint.id}"]
+    paths = [f"/app/{app}/endpoint", f"/app/{app}/attempt/endpoint/{endpoint.id}"]
+    paths += [endpoint.path, endpoint.path + "/tls"]
     texts = [service.get(path).body.decode() for path in paths] + [service.log.read_text()]
     assert [t for t in texts if middle in t or "PRIVATE" in t] == []
     service.stop()
