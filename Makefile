@@ -113,11 +113,12 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The sweeps of store/ stand between it and what it calls (tests/store/fault.h).
-SWEEPS    := $(filter $(OUT)/tests/store/sweep_%,$(TESTS))
+SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(OUT)/tests/store/check_page_test,$(TESTS))
 FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2 mdb_txn_begin \
              mdb_txn_renew mdb_txn_commit mdb_dbi_open mdb_get mdb_put mdb_del mdb_cursor_open \
-             mdb_cursor_get mdb_cursor_del malloc calloc realloc strdup pthread_create \
-             open fsync flock mkdir chmod unlink rename access fallocate \
+             mdb_cursor_get mdb_cursor_del mdb_env_stat mdb_env_get_fd mdb_env_copyfd2 mdb_dbi_flags \
+             malloc calloc realloc strdup pthread_create open opendir fsync flock mkdir rmdir chmod \
+             unlink rename access fstat mmap fallocate \
              EVP_CIPHER_CTX_new EVP_KDF_fetch EVP_KDF_CTX_new EVP_KDF_derive EVP_EncryptInit_ex2
 
 $(SWEEPS): $(OUT)/obj/tests/store/fault.o

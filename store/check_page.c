@@ -154,11 +154,11 @@ static void named_tree(struct tree_pages *main, const struct row *row)
 static void free_pages(struct pages *p, struct span value)
 {
     const uint8_t *at = (const uint8_t *)value.ptr;
-    uint64_t many = value.len >= 8 ? load64(at) : NO_PAGE;
-    if (many > value.len / 8 - 1) {
+    if (value.len < 8 || load64(at) > value.len / 8 - 1) {
         check_say(p->c, "a list of free pages is cut");
         return;
     }
+    uint64_t many = load64(at);
     for (uint64_t i = 1; i <= many; i++)
         (void)claim(p, load64(at + 8 * i), 1, "the free pages");
     p->free += many;
@@ -263,6 +263,8 @@ static void check_tree(struct pages *p, struct tree_pages *t, const uint8_t *sai
     const struct tree_figures figures = {load16(said + 6), load64(said + 8), load64(said + 16),
                                          load64(said + 24), load64(said + 32)};
     uint64_t root = load64(said + 40);
+    if (t->kind == TREE_ROWS && load16(said + 4))
+        check_say(p->c, "%s has keys in another order", t->name);
     if (root != NO_PAGE)
         walk_page(t, root, 1, &none);
     if (memcmp(&figures, &t->found, sizeof figures) != 0)

@@ -4,6 +4,7 @@
 #include "tests/store/fault.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -14,7 +15,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -184,6 +188,10 @@ LMDB_CALL(mdb_env_sync, CAN_FAIL, (MDB_env * env, int force), (env, force))
 LMDB_CALL(mdb_env_info, CAN_FAIL, (MDB_env * env, MDB_envinfo *info), (env, info))
 LMDB_CALL(mdb_env_copy2, CAN_FAIL, (MDB_env * env, const char *path, unsigned flags),
           (env, path, flags))
+LMDB_CALL(mdb_env_copyfd2, CAN_WRITE, (MDB_env * env, int fd, unsigned flags), (env, fd, flags))
+LMDB_CALL(mdb_env_stat, CAN_FAIL, (MDB_env * env, MDB_stat *stat), (env, stat))
+LMDB_CALL(mdb_env_get_fd, CAN_FAIL, (MDB_env * env, int *fd), (env, fd))
+LMDB_CALL(mdb_dbi_flags, CAN_FAIL, (MDB_txn * txn, MDB_dbi dbi, unsigned *flags), (txn, dbi, flags))
 LMDB_CALL(mdb_txn_begin, CAN_FAIL, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **txn),
           (env, parent, flags, txn))
 LMDB_CALL(mdb_txn_renew, CAN_FAIL, (MDB_txn * txn), (txn))
@@ -292,6 +300,8 @@ static bool refused(const char *what, unsigned ways)
 SYSTEM_CALL(fsync, CAN_WRITE, (int fd), (fd))
 SYSTEM_CALL(flock, CAN_FAIL, (int fd, int operation), (fd, operation))
 SYSTEM_CALL(mkdir, CAN_WRITE, (const char *path, mode_t mode), (path, mode))
+SYSTEM_CALL(rmdir, CAN_FAIL, (const char *path), (path))
+SYSTEM_CALL(fstat, CAN_FAIL, (int fd, struct stat *out), (fd, out))
 SYSTEM_CALL(chmod, CAN_FAIL, (const char *path, mode_t mode), (path, mode))
 SYSTEM_CALL(unlink, CAN_FAIL, (const char *path), (path))
 SYSTEM_CALL(rename, CAN_WRITE, (const char *from, const char *to), (from, to))
@@ -307,6 +317,17 @@ int __wrap_open(const char *path, int flags, ...)
     mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
     va_end(args);
     return refused("open", CAN_FAIL) ? -1 : __real_open(path, flags, mode);
+}
+
+WRAPPED(DIR *, opendir, const char *path)
+{
+    return refused("opendir", CAN_FAIL) ? NULL : __real_opendir(path);
+}
+
+WRAPPED(void *, mmap, void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    return refused("mmap", CAN_FAIL) ? MAP_FAILED
+                                     : __real_mmap(at, len, protection, flags, fd, offset);
 }
 
 /* ---------------------------------------------------------------- OpenSSL */

@@ -2,6 +2,10 @@
  * one finds a store that is whole. */
 #include "tests/store/sweep_world.h"
 
+#include "store/replace.h"
+
+#include <ftw.h>
+
 /* ---------------------------------------------------------------- trials */
 
 static void expect_whole(const char *dir)
@@ -85,6 +89,61 @@ static void back_up(void)
     assert_int_equal(rmdir(copy), 0);
 }
 
+/* ---------------------------------------------------------------- copies that take a place */
+
+static void say_nothing(void *context, const char *finding)
+{
+    (void)context;
+    (void)finding;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+/* What a failed try leaves does not hinder the next one, unless the copy has taken its place. */
+static void restore(void)
+{
+    struct rig *r = &sweep.r;
+    struct store_settings target = r->settings;
+    struct replace_report report = {.say = say_nothing};
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s-copy", r->dir);
+    target.dir = dir;
+    sweep_restore();
+    fault_shield(false);
+    sweep_begin();
+    enum err e = store_restore(r->dir, &target, &report);
+    fault_shield(true);
+    sweep_end();
+    if (e)
+        e = store_restore(r->dir, &target, &report);
+    if (e && !(e == ERR_CONFLICT && store_exists(dir)))
+        SWEEP_FAIL("the next try: %s", err_text(e));
+    if (sweep.way == FAULT_WAYS)
+        OK(e);
+    expect_whole(dir);
+    assert_int_equal(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void compact(void)
+{
+    struct replace_report report = {.say = say_nothing};
+    sweep_restore();
+    fault_shield(false);
+    sweep_begin();
+    enum err e = store_compact(&sweep.r.settings, &report);
+    fault_shield(true);
+    sweep_end();
+    if (sweep.way == FAULT_WAYS)
+        OK(e);
+    expect_whole(sweep.r.dir);
+}
+
 /* ---------------------------------------------------------------- tests */
 
 static void a_start_that_fails_leaves_the_store_whole(void **state)
@@ -103,6 +162,13 @@ static void a_first_start_that_fails_can_be_repeated(void **state)
 {
     (void)state;
     sweep_all("the first start", start_anew);
+}
+
+static void a_copy_that_fails_takes_no_place(void **state)
+{
+    (void)state;
+    sweep_all("a restore", restore);
+    sweep_all("a compaction", compact);
 }
 
 static int set_up(void **state)
@@ -125,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_that_fails_leaves_the_store_whole),
         cmocka_unit_test(a_backup_that_fails_leaves_nothing),
+        cmocka_unit_test(a_copy_that_fails_takes_no_place),
         cmocka_unit_test(a_first_start_that_fails_can_be_repeated),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
