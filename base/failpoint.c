@@ -27,7 +27,7 @@ static struct {
 
 static void read_wanted(void)
 {
-    const char *text = getenv("SUREHOOK_FAIL");
+    const char *text = getenv("FAULTS_POINT");
     if (!text)
         return;
     size_t len = strcspn(text, ":>");

@@ -1,7 +1,7 @@
 /* Named places at which a test ends the process, as a kill at that moment would. They are compiled
  * into the binary of `make faults` alone; anywhere else they are nothing.
  *
- * A place stands between two durable steps. SUREHOOK_FAIL names one, as `name`, `name:3` (the third
+ * A place stands between two durable steps. FAULTS_POINT names one, as `name`, `name:3` (the third
  * time that it is reached) or `name>other` (the first `other` after `name` was reached). There the
  * process is killed. `surehook version --fail-points` prints the names. Any thread. */
 #ifndef BASE_FAILPOINT_H

@@ -30,7 +30,6 @@ struct pages {
     uint64_t count; /* up to the last page in use */
     uint64_t size;  /* bytes of a page */
     uint8_t *seen;  /* a bit for each page that has its place */
-    uint64_t free;
 };
 
 /* What LMDB says of a tree, and what is found of it. */
@@ -161,7 +160,6 @@ static void free_pages(struct pages *p, struct span value)
     uint64_t many = load64(at);
     for (uint64_t i = 1; i <= many; i++)
         (void)claim(p, load64(at + 8 * i), 1, "the free pages");
-    p->free += many;
 }
 
 /* A value in pages of its own; where it is. */

@@ -5,12 +5,13 @@
 Each experiment also finds bugs that were planted, or fails: it can see what it looks for. RESULTS gets
 one result for each experiment. Exit status 1 when anything failed.
 
-Without --seed, a full run draws one and prints it; a quick one always has the same, so that what it finds
-is what a change did.
+Without --seed (or FAULTS_SEED in the environment), a full run draws one and prints it; a quick one always
+has the same, so that what it finds is what a change did.
 """
 
 import argparse
 import importlib
+import os
 import random
 import sys
 import time
@@ -35,7 +36,7 @@ def main():
     parser.add_argument("results", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", choices=EXPERIMENTS)
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, default=os.environ.get("FAULTS_SEED"))
     options = parser.parse_args()
     seed = options.seed
     if seed is None:
