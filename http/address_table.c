@@ -76,17 +76,24 @@ static size_t slot_of(const struct address_table *t, struct address_key key)
 
 enum err address_table_enter(struct address_table *t, struct address_key key)
 {
-    enum err e = ERR_BUSY;
     pthread_mutex_lock(&t->lock);
     struct slot *slot = &t->slots[slot_of(t, key)];
-    if (t->total < t->max && slot->count < t->max_each) {
+    enum err e = slot->count >= t->max_each ? ERR_BUSY : t->total >= t->max ? ERR_FULL : ERR_OK;
+    if (!e) {
         slot->key = key;
         slot->count++;
         t->total++;
-        e = ERR_OK;
     }
     pthread_mutex_unlock(&t->lock);
     return e;
+}
+
+size_t address_table_count(struct address_table *t, struct address_key key)
+{
+    pthread_mutex_lock(&t->lock);
+    size_t count = t->slots[slot_of(t, key)].count;
+    pthread_mutex_unlock(&t->lock);
+    return count;
 }
 
 /* Ensures: every key is still found from its home slot without meeting a free one. */

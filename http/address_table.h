@@ -22,9 +22,11 @@ struct address_table *address_table_new(size_t max, size_t max_each);
 /* Nulls the pointer. */
 void address_table_free(struct address_table **t);
 
-/* ERR_BUSY when it would be one too many. */
+/* ERR_BUSY when it would be one too many of its address, ERR_FULL of all. */
 enum err address_table_enter(struct address_table *t, struct address_key key) MUST_CHECK;
 /* Once for each time that entering succeeded. */
 void address_table_leave(struct address_table *t, struct address_key key);
+/* How many the address has. */
+size_t address_table_count(struct address_table *t, struct address_key key);
 
 #endif

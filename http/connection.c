@@ -12,6 +12,8 @@
 
 /* How long a connection has been idle when its client is looked for: busy ones cost nothing. */
 #define LOOK_US US_PER_S
+#define OUTSIDE_US US_PER_S /* for one that is one too many to send its head, or read its answer */
+#define HAND_STEPS 64       /* looked at for one that gives way */
 
 void connections_init(struct connections *all, struct site *site, struct drain *drain)
 {
@@ -32,7 +34,49 @@ struct connection *connection_of(struct MHD_Connection *mhd)
     return info ? info->socket_context : NULL;
 }
 
-/* A connection too many, or one that we have no memory for, is shut before its head is read. */
+/* Of the next few, the one of the address that has most, if that is more than the newcomer's will
+ * have. Never one whose request is being handled: that has no deadline. */
+static struct connection *find_to_give_way(struct connections *all, struct address_key newcomer)
+{
+    struct address_table *table = all->site->addresses;
+    size_t most = address_table_count(table, newcomer) + 1;
+    struct connection *found = NULL;
+    unsigned looked = 0;
+    for (size_t i = 0; looked < HAND_STEPS && i < all->count; i++) {
+        struct connection *c = all->hand ? all->hand : all->first;
+        all->hand = c->next;
+        if (c->outside)
+            continue;
+        looked++;
+        if (c->deadline.at == HEAP_OUT)
+            continue;
+        size_t has = address_table_count(table, c->address);
+        if (has > most) {
+            most = has;
+            found = c;
+        }
+    }
+    return found;
+}
+
+/* Takes a place for the connection, if need be another's; false: it is one too many. */
+static bool enter(struct connections *all, struct address_key address)
+{
+    enum err e = address_table_enter(all->site->addresses, address);
+    struct connection *other = NULL;
+    if (e == ERR_FULL)
+        other = find_to_give_way(all, address);
+    if (!other)
+        return !e;
+    address_table_leave(all->site->addresses, other->address);
+    other->outside = true;
+    other->looks = false;
+    heap_set(&all->deadlines, &other->deadline, all->now.us); /* shut at the end of this turn */
+    return !address_table_enter(all->site->addresses, address);
+}
+
+/* One that we have no memory for, or beyond those that are refused in words, is shut before its
+ * head is read. */
 static struct connection *begin(struct connections *all, struct MHD_Connection *mhd)
 {
     int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -40,14 +84,23 @@ static struct connection *begin(struct connections *all, struct MHD_Connection *
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     struct address_key address = address_key_of(peer);
     struct connection *c = calloc(1, sizeof *c);
-    if (!c || !heap_reserve(&all->deadlines, all->count + 1) ||
-        address_table_enter(all->site->addresses, address)) {
+    bool room = c && heap_reserve(&all->deadlines, all->count + 1);
+    bool entered = room && enter(all, address);
+    if (!entered)
         counter_add(&all->site->stats.refused[REFUSED_CONNECTIONS], 1);
+    if (!room || (!entered && all->excess_count == CONNECTIONS_EXCESS)) {
         shutdown(fd, SHUT_RDWR);
         free(c);
         return NULL;
     }
-    *c = (struct connection){.all = all, .mhd = mhd, .fd = fd, .drain_fd = -1, .address = address};
+    *c = (struct connection){.all = all,
+                             .mhd = mhd,
+                             .fd = fd,
+                             .drain_fd = -1,
+                             .address = address,
+                             .outside = !entered,
+                             .excess = !entered};
+    all->excess_count += c->excess;
     heap_item_init(&c->deadline);
     c->next = all->first;
     if (c->next)
@@ -72,9 +125,13 @@ static void end(struct connection *c)
         all->first = c->next;
     if (c->next)
         c->next->previous = c->previous;
+    if (all->hand == c)
+        all->hand = c->next;
     all->count--;
     counter_sub(&all->site->stats.connections, 1);
-    address_table_leave(all->site->addresses, c->address);
+    all->excess_count -= c->excess;
+    if (!c->outside)
+        address_table_leave(all->site->addresses, c->address);
     free(c);
 }
 
@@ -90,6 +147,8 @@ void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_cont
 void connection_allow(struct connection *c, int64_t us)
 {
     c->looks = false;
+    if (c->outside && us > OUTSIDE_US)
+        us = OUTSIDE_US;
     heap_set(&c->all->deadlines, &c->deadline, mono_add(c->all->now, us).us);
 }
 
@@ -137,7 +196,7 @@ void connections_expire(struct connections *all)
             item = heap_first(&all->deadlines);
             continue;
         }
-        if (c->request || !c->served)
+        if (!c->outside && (c->request || !c->served))
             counter_add(&all->site->stats.refused[REFUSED_TIMEOUT], 1);
         cut(c);
         item = heap_first(&all->deadlines);

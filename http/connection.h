@@ -7,7 +7,13 @@
  *   when a head was accepted: for the body;
  *   when a reply is sent: for the client to read it;
  *   when a request is over: for the next one.
- * While a handler or the store has the request there is none. Owned by the HTTP thread. */
+ * While a handler or the store has the request there is none.
+ *
+ * When there are as many as there may be, a newcomer whose address has fewer than another's takes
+ * the place of one of those, which is shut: one client cannot keep the others out, however long
+ * it holds what it has. Any other newcomer is answered 503, and when those are many, shut.
+ *
+ * Owned by the HTTP thread. */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
@@ -26,6 +32,8 @@ struct connection {
     int drain_fd; /* a duplicate that outlives the reply; -1: none */
     bool served;  /* has had a request: between requests it is idle, not slow */
     bool looks;   /* at its deadline the client may have left; else the time is over */
+    bool outside; /* not in the address table */
+    bool excess;  /* one too many: it gets one refusal and nothing else */
     struct address_key address;
     struct request *request; /* the one under way, or NULL */
 };
@@ -35,9 +43,13 @@ struct connections {
     struct drain *drain;
     struct heap deadlines;
     struct connection *first;
+    struct connection *hand; /* where the next look for one that gives way begins; NULL: first */
     size_t count;
+    unsigned excess_count;
     struct mono now; /* of this turn of the loop */
 };
+
+#define CONNECTIONS_EXCESS 64 /* of a thread, besides those that there may be in all */
 
 void connections_init(struct connections *all, struct site *site, struct drain *drain);
 /* Every connection must have ended. */

@@ -20,6 +20,8 @@
 #define MHD_IS_LENIENT (MHD_VERSION < 0x01000000)
 #define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
 #define SPARE_MAX 256
+#define READING_US (5 * US_PER_MS) /* of a turn, for lists and the like */
+#define PUT_OFF_MAX 64             /* of them that wait for a later one */
 #define IDEMPOTENCY_KEY_MAX 255
 #define GOODBYE_US \
     US_PER_S /* for a client to read an answer that was written around libmicrohttpd */
@@ -264,6 +266,16 @@ static size_t frame_of_head(const struct request *req, const char *method, const
     return strlen(method) + 1 + req->target_len + 1 + strlen(version) + 2 + 2;
 }
 
+static bool pass_limit(const struct connection *c, struct request *req)
+{
+    if (!c->excess)
+        return true;
+    req->counted = true;
+    req->close = true;
+    request_fail(req, 503, "There are too many connections");
+    return false;
+}
+
 static bool pass_guard(struct request *req, const char *method, const char *version,
                        struct guard_frame *frame)
 {
@@ -361,12 +373,12 @@ static bool read_idempotency_key(struct request *req)
 static enum MHD_Result accept_head(struct intake *in, struct request *req, const char *method,
                                    const char *version)
 {
-    struct guard_frame frame;
+    struct guard_frame frame = {0};
     struct connection *c = connection_of(req->mhd);
     counter_add(&in->site->stats.requests, 1);
     req->method = METHOD_POST;
     cors_allow(req);
-    if (pass_guard(req, method, version, &frame) && find_route(req, method) &&
+    if (pass_limit(c, req) && pass_guard(req, method, version, &frame) && find_route(req, method) &&
         pass_bound(req, &frame) && request_pass_token(req) && read_idempotency_key(req)) {
         /* 0.9.75 reads over bare line feeds between chunks, too, and those cannot be seen from
          * here: so nothing behind such a body is taken for a request. */
@@ -397,12 +409,61 @@ static enum MHD_Result refuse_in_body(struct intake *in, struct request *req, en
     return MHD_NO;
 }
 
-static enum MHD_Result handle(struct intake *in, struct request *req)
+/* What is public is for those who watch us, and is not long. */
+static bool may_be_put_off(const struct request *req)
 {
-    connection_allow_for_ever(connection_of(req->mhd));
+    bool reads = req->method == METHOD_GET || req->method == METHOD_HEAD;
+    return reads && req->route->access != ACCESS_PUBLIC;
+}
+
+static void run_handler(struct intake *in, struct request *req)
+{
+    bool reads = may_be_put_off(req);
+    struct mono begun = reads ? clock_mono() : (struct mono){0};
     req->phase = REQUEST_HANDLING;
     req->route->handler(req);
     assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_WAITING);
+    if (reads)
+        in->reading_us -= clock_mono().us - begun.us;
+}
+
+static void put_off(struct intake *in, struct request *req)
+{
+    req->phase = REQUEST_WAITING;
+    req->item.next = NULL;
+    if (in->last_put_off)
+        in->last_put_off->item.next = &req->item;
+    else
+        in->put_off = req;
+    in->last_put_off = req;
+    in->put_off_count++;
+}
+
+static struct request *take_put_off(struct intake *in)
+{
+    struct request *req = in->put_off;
+    in->put_off = (struct request *)req->item.next;
+    if (!in->put_off)
+        in->last_put_off = NULL;
+    in->put_off_count--;
+    return req;
+}
+
+/* Whether a list can neither begin in this turn nor soon, or nobody reads what was sent before. */
+static bool is_flooded(const struct intake *in)
+{
+    return in->put_off_count == PUT_OFF_MAX || budget_is_short(&in->site->replies);
+}
+
+static enum MHD_Result handle(struct intake *in, struct request *req)
+{
+    connection_allow_for_ever(connection_of(req->mhd));
+    if (may_be_put_off(req) && is_flooded(in))
+        request_fail_err(req, ERR_BUSY, NULL);
+    else if (may_be_put_off(req) && in->reading_us <= 0)
+        put_off(in, req);
+    else
+        run_handler(in, req);
     if (req->phase == REQUEST_ANSWERED)
         return reply_queue(in, req);
     in->waiting++;
@@ -438,6 +499,14 @@ enum MHD_Result intake_access(void *cls, struct MHD_Connection *mhd, const char 
     }
 }
 
+static void resume_answered(struct intake *in, struct request *req)
+{
+    if (req->phase == REQUEST_WAITING)
+        return;
+    in->waiting--;
+    MHD_resume_connection(req->mhd);
+}
+
 void intake_continue(struct intake *in)
 {
     struct inbox_item *item = inbox_take(in->inbox);
@@ -445,9 +514,17 @@ void intake_continue(struct intake *in)
         struct request *req = (struct request *)item;
         item = item->next;
         request_continue(req);
-        if (req->phase == REQUEST_WAITING)
-            continue;
-        in->waiting--;
-        MHD_resume_connection(req->mhd);
+        resume_answered(in, req);
     }
+    in->reading_us = READING_US;
+    while (in->put_off && in->reading_us > 0) {
+        struct request *req = take_put_off(in);
+        run_handler(in, req);
+        resume_answered(in, req);
+    }
+}
+
+bool intake_is_behind(const struct intake *in)
+{
+    return in->put_off != NULL;
 }

@@ -17,6 +17,11 @@ struct intake {
     unsigned spare_count;
     unsigned waiting; /* requests that are suspended */
     bool closing;     /* every reply ends its connection */
+    /* Lists take long, and events must not wait behind many of them: beyond a share of the turn
+     * they are suspended, and begin in a later one, in order. */
+    int64_t reading_us; /* left of that share */
+    unsigned put_off_count;
+    struct request *put_off, *last_put_off;
 };
 
 void intake_init(struct intake *in, struct site *site, struct inbox *inbox,
@@ -42,7 +47,10 @@ void intake_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
  * answer that it would garble is written here instead. */
 void intake_log(void *cls, const char *format, va_list args);
 
-/* Continues the requests whose operations came back; MHD_run must follow. */
+/* Continues the requests whose operations came back, and begins some of those that were put off;
+ * MHD_run must follow. */
 void intake_continue(struct intake *in);
+/* Some are still put off: the next turn must not wait. */
+bool intake_is_behind(const struct intake *in);
 
 #endif

@@ -52,7 +52,7 @@ static struct MHD_Daemon *start_daemon(struct loop *l)
 {
     /* The limit in all is kept by the address table, which refuses instead of leaving clients in
      * the backlog; libmicrohttpd's own stands just above it. */
-    unsigned limit = (unsigned)l->site->settings.max_connections + 16;
+    unsigned limit = (unsigned)l->site->settings.max_connections + 2 * CONNECTIONS_EXCESS;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, intake_access,
         &l->intake, MHD_OPTION_EXTERNAL_LOGGER, intake_log, &l->intake, MHD_OPTION_LISTEN_SOCKET,
@@ -125,6 +125,8 @@ static int time_to_wait(struct loop *l, int64_t stop_at)
 {
     MHD_UNSIGNED_LONG_LONG asked;
     int64_t ms = INT32_MAX;
+    if (intake_is_behind(&l->intake))
+        return 0;
     if (MHD_get_timeout(l->daemon, &asked) == MHD_YES && asked < INT32_MAX)
         ms = (int64_t)asked;
     struct mono next = earlier(connections_next(&l->connections), drain_next(l->drain));

@@ -6,7 +6,14 @@
 #include <assert.h>
 
 static const char no_memory_body[] =
-    "{\"code\":\"service_unavailable\",\"detail\":\"out of memory\"}";
+    "{\"code\":\"service_unavailable\",\"detail\":\"there is no memory for the answer\"}";
+
+/* Clients that read slowly must not make us keep more than we have. */
+static bool may_be_kept(struct request *req)
+{
+    return req->reply.len <= REPLY_SMALL ||
+           budget_move(&req->site->replies, &req->reply_budget, req->reply.len);
+}
 
 /* The response owns the reply's bytes afterwards. NULL: no memory. */
 static struct MHD_Response *response_of(struct request *req)
@@ -40,6 +47,8 @@ static bool add_headers(const struct request *req, struct MHD_Response *response
     if (has_body && !typed)
         good = good &&
                MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    if (req->no_memory)
+        good = good && MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (req->close)
         good = good && MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return good;
@@ -50,6 +59,7 @@ enum MHD_Result reply_queue(struct intake *in, struct request *req)
     assert(req->phase == REQUEST_ANSWERED);
     req->phase = REQUEST_SENDING;
     req->close = req->close || in->closing;
+    req->no_memory = req->no_memory || !may_be_kept(req);
     bool has_body = req->no_memory || req->reply.len > 0;
     struct MHD_Response *response = response_of(req);
     if (!response)

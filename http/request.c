@@ -154,19 +154,6 @@ void *request_alloc(struct request *req, size_t size)
 
 #define BODY_FIRST (64 * 1024) /* what a body gets at once; more only as it arrives */
 
-/* Moves the request's share of the budget to `wanted` bytes. */
-static bool take_budget(struct request *req, size_t wanted)
-{
-    size_t more = wanted - req->budget;
-    size_t before = atomic_fetch_add_explicit(&req->site->body_bytes, more, memory_order_relaxed);
-    if (before + more > REQUEST_BYTES_MAX) {
-        atomic_fetch_sub_explicit(&req->site->body_bytes, more, memory_order_relaxed);
-        return false;
-    }
-    req->budget = wanted;
-    return true;
-}
-
 static enum err grow_body(struct request *req, size_t least)
 {
     size_t cap = req->body_cap ? 2 * req->body_cap : BODY_FIRST;
@@ -174,7 +161,7 @@ static enum err grow_body(struct request *req, size_t least)
         cap = req->body_expected;
     if (cap < least)
         cap = least;
-    if (!take_budget(req, cap))
+    if (!budget_move(&req->site->bodies, &req->budget, cap))
         return ERR_BUSY;
     char *body = realloc(req->body, cap);
     if (!body)
@@ -201,8 +188,9 @@ enum err request_append(struct request *req, const char *data, size_t len)
 void request_release(struct request *req)
 {
     if (req->budget)
-        atomic_fetch_sub_explicit(&req->site->body_bytes, req->budget, memory_order_relaxed);
-    req->budget = 0;
+        budget_leave(&req->site->bodies, &req->budget);
+    if (req->reply_budget)
+        budget_leave(&req->site->replies, &req->reply_budget);
     free(req->body);
     req->body = NULL;
     buf_free(&req->reply);

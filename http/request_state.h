@@ -52,14 +52,15 @@ struct request {
     size_t body_len, body_cap;
     size_t body_expected; /* Content-Length; 0 when the body is chunked */
     size_t body_max;
-    size_t budget; /* bytes taken from site->body_bytes */
+    size_t budget; /* its share of site->bodies */
 
     /* answer */
     unsigned status;
     struct buf reply;
-    bool no_memory; /* the reply could not be built */
-    bool close;     /* the connection ends with this reply */
-    bool counted;   /* the refusal is in the metrics already */
+    size_t reply_budget; /* its share of site->replies */
+    bool no_memory;      /* the reply could not be built, or kept until it is read */
+    bool close;          /* the connection ends with this reply */
+    bool counted;        /* the refusal is in the metrics already */
     unsigned reply_header_count;
     struct {
         const char *name, *value;

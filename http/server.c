@@ -60,6 +60,8 @@ enum err http_server_new(const struct http_settings *settings, struct store *sto
         return ERR_NO_MEMORY;
     s->site.settings = *settings;
     s->site.store = store;
+    s->site.bodies.max = REQUEST_BYTES_MAX;
+    s->site.replies.max = REPLY_BYTES_MAX;
     histogram_init(&s->site.stats.request_us, 64);
     enum err e = build(s, tables, count);
     if (e)

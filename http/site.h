@@ -4,6 +4,7 @@
 #define HTTP_SITE_H
 
 #include "http/address_table.h"
+#include "http/budget.h"
 #include "http/router.h"
 
 struct site {
@@ -12,7 +13,8 @@ struct site {
     struct router *router;
     struct http_stats stats;
     struct address_table *addresses;
-    _Atomic size_t body_bytes; /* of request bodies in memory; at most REQUEST_BYTES_MAX */
+    struct budget bodies;  /* of requests, at most REQUEST_BYTES_MAX */
+    struct budget replies; /* being sent, at most REPLY_BYTES_MAX; small ones are not counted */
 };
 
 /* Counts a refusal by the status of its answer; a status that is no refusal is not counted. */

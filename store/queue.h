@@ -6,7 +6,7 @@
 
 struct queue {
     struct store_op *first, *last;
-    unsigned count, patient; /* patient: how many of them nobody waits for */
+    unsigned count, patient, ingests; /* patient: how many of them nobody waits for */
 };
 
 static inline bool queue_patient(const struct store_op *op)
@@ -24,6 +24,7 @@ static inline void queue_push(struct queue *q, struct store_op *op)
     q->last = op;
     q->count++;
     q->patient += queue_patient(op);
+    q->ingests += op->kind == STORE_INGEST;
 }
 
 /* NULL when empty. */
@@ -37,6 +38,7 @@ static inline struct store_op *queue_pop(struct queue *q)
         q->last = NULL;
     q->count--;
     q->patient -= queue_patient(op);
+    q->ingests -= op->kind == STORE_INGEST;
     return op;
 }
 

@@ -16,6 +16,7 @@
  * arrival would cost what it is to save. */
 #include "store/writer.h"
 
+#include "store/admission.h"
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/queue.h"
@@ -49,6 +50,7 @@ struct writer {
     atomic_bool failed;
     atomic_bool full;      /* the map or the disk has no room for ingest */
     atomic_size_t waiting; /* submitted and not completed */
+    struct admission admission;
 
     /* the writer thread alone */
     struct store_listener listener;
@@ -70,6 +72,7 @@ struct writer {
 static void complete_all(struct writer *w, struct queue *q)
 {
     atomic_fetch_sub(&w->waiting, q->count);
+    admission_leave(&w->admission, q->ingests);
     for (struct store_op *op; (op = queue_pop(q));)
         op->done(op);
 }
@@ -380,12 +383,14 @@ static void turn(struct writer *w)
 {
     struct batch *b = &w->batch;
     struct queue refused = {0};
+    struct mono begun = clock_mono();
     enum err e = batch_begin(b, clock_wall());
     b->cramped = w->lean || atomic_load(&w->full);
     if (!e)
         e = apply_queue(w, &refused);
     if (!e)
         e = background(w);
+    admission_learn(&w->admission, w->applied.ingests, clock_mono().us - begun.us);
     FAILPOINT("batch-applied");
     if (!e)
         e = batch_commit(b);
@@ -495,6 +500,7 @@ enum err writer_new(struct store *s, MDB_txn *txn, struct writer **out)
     if (!w)
         return ERR_NO_MEMORY;
     w->s = s;
+    w->admission = admission_new();
     w->inbox = inbox_new();
     enum err e = batch_setup(&w->batch, s, txn);
     if (!e && !w->inbox)
@@ -555,7 +561,8 @@ static enum err admit(struct writer *w, const struct store_op *op)
         counter_add(&w->s->stats.refused_full, 1);
         return ERR_FULL;
     }
-    if (atomic_load_explicit(&w->waiting, memory_order_relaxed) > WRITER_QUEUE_MAX) {
+    if (atomic_load_explicit(&w->waiting, memory_order_relaxed) > WRITER_QUEUE_MAX ||
+        !admission_enter(&w->admission)) {
         counter_add(&w->s->stats.refused_busy, 1);
         return ERR_BUSY;
     }
@@ -573,6 +580,7 @@ enum err writer_submit(struct writer *w, struct store_op *op)
     if (!atomic_load(&w->open)) {
         /* The thread may have seen the count and be waiting for the operation. */
         atomic_fetch_sub(&w->waiting, 1);
+        admission_leave(&w->admission, op->kind == STORE_INGEST);
         inbox_wake(w->inbox);
         return ERR_STOPPING;
     }

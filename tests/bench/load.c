@@ -6,7 +6,11 @@
  * {"eventType":…,"payload":{…}}, or is "-" for 1 KiB events. RATE 0 is closed loop: each connection
  * sends its next event when the previous one is answered. Otherwise open loop: event i is due at
  * start + i / RATE whatever the server does, and its latency counts from then. Every request
- * carries a fresh Idempotency-Key, as every SDK sends it. Prints one JSON line. */
+ * carries a fresh Idempotency-Key, as every SDK sends it.
+ *
+ * Prints one JSON line: the latencies of what was answered 202, in microseconds, and of refusals;
+ * how late events were sent, when all connections were busy or the generator too slow; and how many
+ * refusals were not 503 with Retry-After. Exit status 1 when there were refusals. */
 #include "wire.h"
 
 #include <errno.h>
@@ -14,7 +18,7 @@
 
 #define MAX_CONNECTIONS 4096
 #define REPLY_BYTES (256 * 1024)
-#define REQUEST_BYTES (64 * 1024)
+#define REQUEST_BYTES (96 * 1024)
 
 struct text {
     char *ptr;
@@ -38,13 +42,13 @@ static struct {
     size_t event_count;
     unsigned connection_count;
     double rate;
-    uint64_t count, sent, answered, refused;
+    uint64_t count, sent, answered, refused, unkind;
     int64_t start;
     int poll;
     struct connection connections[MAX_CONNECTIONS];
     struct connection *idle[MAX_CONNECTIONS];
     unsigned idle_count;
-    struct samples latencies;
+    struct samples latencies, refusals, lateness;
     uint64_t key;
 } load;
 
@@ -149,6 +153,7 @@ static void send_event(struct connection *c, int64_t due)
     c->busy = true;
     c->due = due;
     load.sent++;
+    samples_add(&load.lateness, now_ns() - due);
     for (ssize_t done = 0; done < n;) {
         ssize_t part = send(c->fd, request + done, (size_t)(n - done), MSG_NOSIGNAL);
         if (part < 0) {
@@ -175,6 +180,17 @@ static int64_t send_due(void)
     return 100000000;
 }
 
+static void take_refusal(const struct connection *c)
+{
+    bool kind = memcmp(c->reply + 9, "503", 3) == 0 &&
+                memmem(c->reply, c->reply_len, "\r\nRetry-After: ", 15);
+    samples_add(&load.refusals, now_ns() - c->due);
+    load.unkind += !kind;
+    if (load.refused++ == 0)
+        fprintf(stderr, "first refusal: %.*s\n", (int)(c->reply_len < 400 ? c->reply_len : 400),
+                c->reply);
+}
+
 static void take_reply(struct connection *c)
 {
     ssize_t n = recv(c->fd, c->reply + c->reply_len, REPLY_BYTES - c->reply_len, 0);
@@ -186,12 +202,10 @@ static void take_reply(struct connection *c)
     size_t head = head_length(c->reply, c->reply_len);
     if (!head || c->reply_len < head + content_length(c->reply, head))
         return;
-    bool accepted = memcmp(c->reply + 9, "202", 3) == 0;
-    if (accepted)
+    if (memcmp(c->reply + 9, "202", 3) == 0)
         samples_add(&load.latencies, now_ns() - c->due);
-    else if (load.refused++ == 0)
-        fprintf(stderr, "first refusal: %.*s\n", (int)(c->reply_len < 400 ? c->reply_len : 400),
-                c->reply);
+    else
+        take_refusal(c);
     load.answered++;
     c->reply_len = 0;
     c->busy = false;
@@ -208,6 +222,20 @@ static void run(void)
         for (int i = 0; i < n; i++)
             take_reply(events[i].data.ptr);
     }
+}
+
+static void report(double seconds)
+{
+    samples_sort(&load.latencies);
+    samples_sort(&load.refusals);
+    samples_sort(&load.lateness);
+    printf("{\"count\":%llu,\"refused\":%llu,\"unkind\":%llu,\"seconds\":%.3f,\"rate\":%.1f,"
+           "\"p50\":%u,\"p99\":%u,\"max\":%u,\"refused_p99\":%u,\"late_p99\":%u}\n",
+           (unsigned long long)load.answered, (unsigned long long)load.refused,
+           (unsigned long long)load.unkind, seconds, (double)load.answered / seconds,
+           samples_at(&load.latencies, 0.5), samples_at(&load.latencies, 0.99),
+           samples_at(&load.latencies, 1), samples_at(&load.refusals, 0.99),
+           samples_at(&load.lateness, 0.99));
 }
 
 int main(int argc, char **argv)
@@ -230,12 +258,6 @@ int main(int argc, char **argv)
         load.idle[load.idle_count++] = c;
     }
     run();
-    double seconds = (double)(now_ns() - load.start) / 1e9;
-    samples_sort(&load.latencies);
-    printf(
-        "{\"count\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50\":%u,\"p99\":%u}\n",
-        (unsigned long long)load.answered, (unsigned long long)load.refused, seconds,
-        (double)load.answered / seconds, samples_at(&load.latencies, 0.5),
-        samples_at(&load.latencies, 0.99));
+    report((double)(now_ns() - load.start) / 1e9);
     return load.refused ? 1 : 0;
 }

@@ -39,7 +39,9 @@ static void all_together_have_a_limit(void **state)
     struct address_table *t = address_table_new(2, 2);
     assert_int_equal(address_table_enter(t, key_of(AF_INET, "10.0.0.1")), ERR_OK);
     assert_int_equal(address_table_enter(t, key_of(AF_INET, "10.0.0.2")), ERR_OK);
-    assert_int_equal(address_table_enter(t, key_of(AF_INET, "10.0.0.3")), ERR_BUSY);
+    assert_int_equal(address_table_enter(t, key_of(AF_INET, "10.0.0.3")), ERR_FULL);
+    assert_int_equal(address_table_count(t, key_of(AF_INET, "10.0.0.3")), 0);
+    assert_int_equal(address_table_count(t, key_of(AF_INET, "10.0.0.1")), 1);
     address_table_leave(t, key_of(AF_INET, "10.0.0.1"));
     assert_int_equal(address_table_enter(t, key_of(AF_INET, "10.0.0.3")), ERR_OK);
     address_table_free(&t);
@@ -70,7 +72,7 @@ static void it_agrees_with_a_simple_model(void **state)
         unsigned i = (seed >> 16) % ADDRESSES;
         struct address_key key = {{(uint8_t)i}};
         if (seed >> 31) {
-            enum err wanted = total < ALL && model[i] < EACH ? ERR_OK : ERR_BUSY;
+            enum err wanted = model[i] == EACH ? ERR_BUSY : total == ALL ? ERR_FULL : ERR_OK;
             assert_int_equal(address_table_enter(t, key), wanted);
             model[i] += wanted == ERR_OK;
             total += wanted == ERR_OK;
@@ -79,6 +81,7 @@ static void it_agrees_with_a_simple_model(void **state)
             model[i]--;
             total--;
         }
+        assert_int_equal(address_table_count(t, key), model[i]);
     }
     address_table_free(&t);
 }

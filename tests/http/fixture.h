@@ -143,16 +143,24 @@ static UNUSED uint64_t refused(const struct http_server *server, enum refusal wh
 
 /* ---------------------------------------------------------------- the client */
 
-static int dial(const struct http_server *server)
+static int dial_from(const struct http_server *server, const char *source)
 {
+    struct sockaddr_in from = {.sin_family = AF_INET};
     const char *address = http_server_address(server);
     struct sockaddr_in sa = {.sin_family = AF_INET};
     sa.sin_port = htons((uint16_t)strtol(strrchr(address, ':') + 1, NULL, 10));
     sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
+    assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+    assert_int_equal(bind(fd, (const void *)&from, sizeof from), 0);
     assert_int_equal(connect(fd, (const void *)&sa, sizeof sa), 0);
     return fd;
+}
+
+static int dial(const struct http_server *server)
+{
+    return dial_from(server, "127.0.0.1");
 }
 
 /* False when the peer has closed. */
