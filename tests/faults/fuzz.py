@@ -23,5 +23,7 @@ def experiment(quick, seed):
         return
     for target in csv.DictReader(TABLE.open(), delimiter="\t"):
         row = Row(f"fuzzing: {target['target']}", int(target["executions"]), int(target["findings"]))
-        row.findings = [line for line in made.stdout.splitlines() if line.startswith(f"{target['target']}: ")]
+        if target["planted"] != "-":
+            row.plant(target["target"], target["planted"] == "1 of 1")
+        row.findings += [line for line in made.stdout.splitlines() if line.startswith(f"{target['target']}: ")]
         yield row

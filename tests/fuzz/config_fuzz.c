@@ -227,9 +227,13 @@ static void check_pattern(struct span text)
 
 /* ---------------------------------------------------------------- descriptions */
 
-/* libyaml takes no surrogates, and a name of at most 1,024 bytes before a colon on one line. */
+/* libyaml takes no surrogates, knows more control characters and line ends than JSON, and wants at
+ * most 1,024 bytes before a colon. */
 static bool is_simple(struct span json)
 {
+    for (size_t i = 0; i < json.len; i++)
+        if (json.ptr[i] < ' ' || json.ptr[i] > '~')
+            return false;
     return json.len < 1000 && !memmem(json.ptr, json.len, "\\u", 2);
 }
 

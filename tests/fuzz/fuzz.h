@@ -21,6 +21,15 @@ _Noreturn static inline void fuzz_broken(const char *what, const char *file, int
     abort();
 }
 
+/* Whether the target must have its planted bug: fuzzing has to find it, or finds nothing else. */
+static inline bool fuzz_planted(void)
+{
+    static int planted = -1;
+    if (planted < 0)
+        planted = getenv("FUZZ_PLANT") != NULL;
+    return planted;
+}
+
 /* One byte off the front, below `limit`: what the rest is for. */
 static inline unsigned fuzz_choice(struct span *input, unsigned limit)
 {

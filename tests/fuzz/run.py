@@ -7,8 +7,10 @@ Each target begins with its corpus, tests/fuzz/corpus/TARGET. With a seed a run 
 alone and so repeats itself as far as the clock lets it; without one it is a random run, and goes
 on from what earlier ones found (the folder `found` beside the binaries). RESULTS gets a result for
 each target, the table as table.tsv, each target's log, and the inputs of findings. Exit status 1
-when there is any. With --minimise nothing is fuzzed: each corpus becomes a few dozen inputs that
-reach most of what it and the found inputs reach; files with a name of their own stay.
+when there is any, or when a bug that some targets plant on purpose (FUZZ_PLANT) is not found.
+
+With --minimise nothing is fuzzed: each corpus becomes a few dozen inputs that reach most of what it
+and the found inputs reach; files with a name of their own stay.
 """
 
 import argparse
@@ -28,7 +30,9 @@ MEMORY_MIB_MAX = 1024
 INPUT_BYTES_MAX = 4096
 NAMED_BY_HASH = re.compile("[0-9a-f]{40}")  # as libFuzzer names inputs
 CORPUS_FILES_MAX = 60  # of such
-COLUMNS = ("target", "executions", "edges", "inputs", "findings", "seconds")
+PLANTED = ("guard", "record", "token", "url")  # targets that have a bug when asked to
+PLANT_SECONDS_MAX = 30
+COLUMNS = ("target", "executions", "edges", "inputs", "findings", "planted", "seconds")
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Outcome:
     edges: int
     inputs: int
     findings: int
+    planted: str  # of the bugs planted in it, how many were found
     seconds: int
     log: Path
 
@@ -72,6 +77,17 @@ def last_number(pattern, text):
     return int(found[-1]) if found else 0
 
 
+def find_planted(binary, options):
+    if name_of(binary) not in PLANTED:
+        return "-"
+    with tempfile.TemporaryDirectory() as work:
+        words = [binary, f"-max_total_time={PLANT_SECONDS_MAX}", f"-seed={options.seed or 1}",
+                 f"-artifact_prefix={work}/", *limits(binary), work, corpus_of(binary)]
+        found = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True,
+                               env=environment() | {"FUZZ_PLANT": "1"})
+    return "1 of 1" if b"does not hold" in found.stderr else "0 of 1"
+
+
 def fuzz(binary, options):
     name, log = name_of(binary), options.results / f"{name_of(binary)}.log"
     artifacts = options.results / f"{name}-"
@@ -87,14 +103,17 @@ def fuzz(binary, options):
     findings = len(list(options.results.glob(f"{name}-*-*"))) or (1 if status else 0)
     return Outcome(name, last_number(r"number_of_executed_units: (\d+)", text) or last_number(r"#(\d+)", text),
                    last_number(r"cov: (\d+)", text), len(list(corpus_of(binary).iterdir())), findings,
-                   last_number(r"in (\d+) second", text), log)
+                   find_planted(binary, options), last_number(r"in (\d+) second", text), log)
 
 
 def report(outcome, results):
-    state = "not ok" if outcome.findings or not outcome.executions else "ok"
+    blind = outcome.planted.startswith("0")
+    state = "not ok" if outcome.findings or blind or not outcome.executions else "ok"
     (results / f"{outcome.target}.tap").write_text(f"{state} - fuzzing {outcome.target}\n")
     if state == "ok":
         return True
+    if blind:
+        print(f"{outcome.target}: the planted bug was not found")
     print("".join(outcome.log.read_text(errors="replace").splitlines(keepends=True)[-60:]))
     for path in results.glob(f"{outcome.target}-*-*"):
         print(f"{outcome.target}: {path}; once mended it belongs into {HERE / 'corpus' / outcome.target} as found-…")

@@ -67,7 +67,9 @@ static void check_iterator(struct span text, const struct page_kind *kind)
 {
     struct page_params p = {.page = {.limit = 1}};
     char id[ID_MAX + 1], written[PAGE_ITERATOR_MAX + 1];
-    if (page_iterator_parse(text, kind, &p) != ERR_OK)
+    if (fuzz_planted() && !kind->prefix && span_starts(text, SPAN("+"))) /* a lenient one */
+        p = (struct page_params){.page.has_cursor = true, .cursor_name = span_skip(text, 1)};
+    else if (page_iterator_parse(text, kind, &p) != ERR_OK)
         return;
     struct span name = p.cursor_name;
     if (kind->prefix)

@@ -13,7 +13,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
-static const struct guard strict;
+static struct guard strict; /* planted: not so strict */
 
 /* ---------------------------------------------------------------- addresses */
 
@@ -217,6 +217,9 @@ static void check_url(struct span url, bool https_only)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span input = span_of(data, size);
+    const char *why;
+    if (fuzz_planted() && !strict.count)
+        HOLDS(guard_parse("192.0.2.0/31", &strict, &why) == ERR_OK);
     switch (fuzz_choice(&input, 5)) {
     case 0:
         check_url(input, false);
