@@ -39,7 +39,7 @@ def test_clients_get_half_of_the_open_files_at_most(start, monkeypatch, tmp_path
     few = tmp_path / "few"
     few.write_text(f'#!/bin/sh\nexec prlimit --nofile=200:400 {surehook.BINARY} "$@"\n')
     few.chmod(0o700)
-    monkeypatch.setattr(surehook, "BINARY", few)
+    monkeypatch.setattr(surehook.Service, "binary", few)
     service = start()
     assert "connections=200" in service.log.read_text()
     limits = subprocess.run(["prlimit", f"--pid={service.process.pid}", "--nofile", "--noheadings", "--output=SOFT"],
