@@ -33,10 +33,10 @@ struct dispatcher_settings {
     int64_t drain_us;    /* how long dispatcher_stop waits for what is in flight */
     const char *allow_subnets; /* comma-separated CIDR; NULL: none */
     const char *ca_file;       /* NULL: the system's */
-    const char *proxy, *proxy_bypass, *proxy_ca_file; /* dispatcher/proxy.h; NULL: none */
-    const char *source_address;                       /* dispatcher/source.h; NULL: any */
     int signature_headers;     /* enum signature_headers */
     const char *user_agent;
+    /* As dispatcher/proxy.h and dispatcher/source.h read them; NULL: none. */
+    const char *proxy, *proxy_bypass, *proxy_ca_file, *source_address;
 };
 
 struct dispatcher;
