@@ -25,6 +25,7 @@ PACKAGES_test  := libcmocka-dev python3 python3-venv curl ca-certificates iprout
 # The tests behind a proxy start their own; without the packages they are skipped, but not in CI.
 PACKAGES_proxy := nginx-light haproxy
 PACKAGES_lint  := clang-format cppcheck python3 git
+PACKAGES_analyze := clang-tidy gcc python3
 # Only what fuzzes is built by clang: libFuzzer is its.
 PACKAGES_fuzz  := clang libclang-rt-dev python3
 
@@ -113,7 +114,8 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The sweeps of store/ stand between it and what it calls (tests/store/fault.h).
-SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(OUT)/tests/store/check_page_test,$(TESTS))
+SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(OUT)/tests/store/check_page_test \
+             $(OUT)/tests/store/check_row_test,$(TESTS))
 FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2 mdb_txn_begin \
              mdb_txn_renew mdb_txn_commit mdb_dbi_open mdb_get mdb_put mdb_del mdb_cursor_open \
              mdb_cursor_get mdb_cursor_del mdb_env_stat mdb_env_get_fd mdb_env_copyfd2 mdb_dbi_flags \
@@ -298,9 +300,22 @@ asan tsan: ## all tests under the address and undefined, or the thread sanitizer
 bench: all $(BENCH) ## throughput and latency beside the floor, as one table
 	python3 tests/bench/run.py $(OUT) $(BENCH_OPTIONS)
 
+# The whole suite on a program that counts which of its lines and branches run.
+.PHONY: coverage
+coverage: ## lines and error branches that all tests reach, against a floor (build/coverage/coverage.txt)
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) MODE=coverage test ssrf
+	@python3 tests/coverage/report.py build/coverage
+
 .PHONY: lint
 lint: | $(DEPS)/lint ## structure, format and static analysis
 	@tests/lint/run.sh $(RESULTS)/lint
+
+.PHONY: analyze
+analyze: export ANALYZE_FLAGS = $(CPPFLAGS) -std=c11 -include base/banned.h
+analyze: | $(DEPS)/build $(DEPS)/analyze ## clang-tidy and gcc -fanalyzer, of what changed since the last time
+	@CC="$(CC)" python3 tests/lint/analyze.py build/analyze $(RESULTS)/analyze \
+	    $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))
 
 .PHONY: fmt
 fmt: | $(DEPS)/lint ## format the C code

@@ -22,12 +22,6 @@ static uint32_t digest_all(void)
     return sum;
 }
 
-static void ignore(void *context, const char *finding)
-{
-    (void)context;
-    (void)finding;
-}
-
 static void write_at(uint64_t offset, const void *bytes, size_t len)
 {
     assert_int_equal(pwrite(file, bytes, len, (off_t)offset), len);
@@ -41,7 +35,7 @@ static bool flip(uint64_t offset, unsigned bit)
     assert_int_equal(pread(file, &byte, 1, (off_t)offset), 1);
     uint8_t changed = byte ^ (uint8_t)(1u << bit);
     write_at(offset, &changed, 1);
-    enum err e = store_check(sweep.r.s, ignore, NULL, &report);
+    enum err e = store_check(sweep.r.s, sweep_ignore, NULL, &report);
     bool found = e || report.errors;
     if (!found && digest_all() != stored)
         fail_msg("bit %u of byte %llu of page %llu is not found", bit,
@@ -101,10 +95,10 @@ static void a_file_that_was_cut_is_found(void **state)
     assert_int_equal(fstat(file, &was), 0);
     assert_int_equal(mdb_env_info(sweep.r.s->env.mdb, &info), 0);
     assert_int_equal(ftruncate(file, (off_t)info.me_last_pgno * PAGE), 0);
-    OK(store_check(sweep.r.s, ignore, NULL, &report));
+    OK(store_check(sweep.r.s, sweep_ignore, NULL, &report));
     assert_true(report.errors > 0);
     sweep_restore(); /* the same file, whole again */
-    OK(store_check(sweep.r.s, ignore, NULL, &report));
+    OK(store_check(sweep.r.s, sweep_ignore, NULL, &report));
     assert_int_equal(report.errors, 0);
 }
 
