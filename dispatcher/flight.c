@@ -298,9 +298,9 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
 {
     struct lane *lane = f->claim->lane;
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
-    if (r->outcome == ATTEMPT_SUCCESS)
+    if (r->outcome == ATTEMPT_SUCCESS && !r->cut)
         limit_success(&lane->limit, f->started, response_us(f), now);
-    else if (v->slow_down)
+    else if (v->slow_down || r->cut)
         limit_overload(&lane->limit, f->started, now);
     lane_rest(lane, v->not_before);
     judge_health(f, r, v, now, ended);

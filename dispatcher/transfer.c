@@ -20,7 +20,10 @@
 #define OVERDUE_US (US_PER_S / 4) /* behind libcurl's own timeout … */
 #define LOOK_US (US_PER_S / 4)    /* … and how often we look: within half a second it is over */
 #define IDLE_MAX 256
-#define IDLE_HEAD_MAX 4096 /* libcurl keeps the headers of an answer until the handle's next use */
+#define RECEIVE_BUFFER 4096L
+/* What libcurl keeps of an answer until the handle's next use: its headers, and so much beside each. */
+#define IDLE_HEAD_MAX 8192
+#define LINE_COST 96
 
 struct transfer {
     CURL *easy;
@@ -39,6 +42,7 @@ struct transfer {
 
     size_t head_bytes, head_lines, body_bytes;
     bool final;   /* the final headers are complete */
+    bool cut;     /* the body was too long, or took too long */
     bool alone;   /* it has a connection of its own */
     bool dressed; /* the handle has the certificates of its destination */
     int64_t retry_after_us;
@@ -116,7 +120,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     size_t room = t->response->max - t->response->len;
     buf_bytes(t->response, data, len < room ? len : room);
     t->body_bytes += len;
-    return t->body_bytes > ATTEMPT_BODY_READ_MAX ? 0 : len;
+    t->cut = t->body_bytes > ATTEMPT_BODY_READ_MAX;
+    return t->cut ? 0 : len;
 }
 
 /* ---------------------------------------------------------------- handles */
@@ -131,6 +136,8 @@ static void set_limits(CURL *easy, const struct transfer_settings *s)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    /* Answers are small, and every attempt under way has this buffer: 16 KiB by default. */
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, s->user_agent);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file ? s->ca_file : OUTBOUND_CA_FILE);
@@ -199,7 +206,7 @@ static void idle_give(struct transfer *t)
     t->alone = t->dressed = false;
     destination_unref(&t->destination);
     request_clear(&t->request);
-    if (ts->idle_count == IDLE_MAX || t->head_bytes > IDLE_HEAD_MAX) {
+    if (ts->idle_count == IDLE_MAX || t->head_bytes + t->head_lines * LINE_COST > IDLE_HEAD_MAX) {
         transfer_free(t);
         return;
     }
@@ -265,7 +272,7 @@ static struct transfer *launch(struct transfers *ts, struct destination *destina
     t->timeout_us = timeout_us;
     t->response = response;
     t->head_bytes = t->head_lines = t->body_bytes = 0;
-    t->final = t->sent = false;
+    t->final = t->sent = t->cut = false;
     t->retry_after_us = -1;
     t->started = clock_mono();
     t->waited_us = 0;
@@ -443,6 +450,7 @@ static void cut_drained(struct transfers *ts, struct mono now)
 {
     for (struct transfer *t; (t = TAILQ_FIRST(&ts->draining)) && t->until.us <= now.us;) {
         poll_remove(ts->poll, t->shard, t->easy);
+        t->cut = true;
         finish(t, CURLE_OK); /* its status decides */
     }
 }
@@ -550,6 +558,7 @@ void transfer_result(const struct transfer *t, struct result *result, struct att
     if (t->final) {
         result->outcome = status < 300 ? ATTEMPT_SUCCESS : ATTEMPT_STATUS;
         result->retry_after_us = t->retry_after_us;
+        result->cut = t->cut || t->code == CURLE_OPERATION_TIMEDOUT;
     } else {
         result->outcome = class_of(t);
     }

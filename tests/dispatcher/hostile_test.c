@@ -128,6 +128,25 @@ static void a_success_before_the_body_was_sent_decides(void **state)
     assert_outcome(&f->store->outcomes[0], ATTEMPT_SUCCESS, OUTCOME_DELIVERED);
 }
 
+/* Or those that succeed while they hold slots and memory would get all of both. */
+static void an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time(void **state)
+{
+    enum { MANY = 12 };
+    struct fixture *f = *state;
+    endpoint_at(f, 1, "/endless");
+    for (unsigned n = 0; n < MANY; n++)
+        fake_add(f->store, 1, "{}", (struct wall){1000 + n});
+    go(f);
+    fake_wait_outcomes(f->store, MANY);
+    for (unsigned n = 0; n < MANY; n++)
+        assert_outcome(&f->store->outcomes[n], ATTEMPT_SUCCESS, OUTCOME_DELIVERED);
+    for (unsigned n = 1; n < MANY; n++) {
+        const struct attempt *before = &f->store->outcomes[n - 1].attempt;
+        const struct attempt *after = &f->store->outcomes[n].attempt;
+        assert_true(after->started.us >= before->started.us + before->duration_us);
+    }
+}
+
 static void a_connection_closed_after_each_answer_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;
@@ -253,6 +272,7 @@ int main(void)
         TEST(a_body_that_is_cut_off_does_not_change_the_verdict),
         TEST(a_refusal_before_the_body_was_sent_decides),
         TEST(a_success_before_the_body_was_sent_decides),
+        TEST(an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time),
         TEST(a_connection_closed_after_each_answer_costs_no_attempt),
         TEST(the_answer_to_a_gone_delivery_stops_nobody),
         TEST(an_expunged_message_dies_unsent),

@@ -125,11 +125,13 @@ class Run:
         seconds = self.size["seconds"]
         with store.running() as started:
             self.load(store, 0, self.size["events"] // 10)
+            used = sum(store.server.cpu_by_thread().values())
             rate, _ = self.load(store, 0, self.size["events"])
+            used = sum(store.server.cpu_by_thread().values()) - used
             half_rate = half_rate or rate / 2
             _, calm = self.load(store, 1000, 1000 * seconds)
             _, busy = self.load(store, half_rate, int(half_rate * seconds))
-        return {"events/s": rate, "p50 at 1,000/s": calm["p50"] / 1000, "p99 at 1,000/s": calm["p99"] / 1000,
+        return {"events/s": rate, "CPU an event": used / self.size["events"], "p50 at 1,000/s": calm["p50"] / 1000, "p99 at 1,000/s": calm["p99"] / 1000,
                 "p50 at half": busy["p50"] / 1000, "p99 at half": busy["p99"] / 1000,
                 "start-up": started * 1000}
 
@@ -215,7 +217,7 @@ def scenario(run, name, quick):
 def print_scenario(name, figures, fair):
     print(f"{name:<8} {'':<16}" + "".join(f"{store:>10}" for store in figures) + f"{'ratio':>8}")
     for figure, value in fair.items():
-        digits, unit = {"events/s": (0, ""), "memory": (1, "MiB")}.get(figure, (2, "ms"))
+        digits, unit = {"events/s": (0, ""), "CPU an event": (1, "µs"), "memory": (1, "MiB")}.get(figure, (2, "ms"))
         row = "".join(f"{of[figure]:>10.{digits}f}" for of in figures.values())
         print(f"{'':<8} {figure:<16}{row}{figures['beside'][figure] / value:>8.2f} {unit}")
 
