@@ -212,7 +212,7 @@ static void walk_rows(struct tree_pages *t, uint64_t number, const uint8_t *page
     bool leaf = load16(page + 10) == PAGE_LEAF;
     unsigned count = (load16(page + 12) - HEAD) / 2u;
     uint64_t bytes = 0;
-    struct row row, next;
+    struct row row, next = {0};
     bool good = count > 0 && row_at(t->p, page, 0, leaf, &row);
     for (unsigned n = 0; good && n < count; n++, row = next) {
         bool keyed = leaf || n > 0, last = n + 1 == count;

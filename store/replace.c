@@ -109,8 +109,10 @@ static enum err stage_finish(const struct stage *st, const char *dir)
         e = failed("rename", st->file);
     FAILPOINT("replace-renamed");
     if (!e)
-        e = stage_clear(st);
-    return e ? e : env_sync_directory(dir);
+        e = env_sync_directory(dir);
+    if (!e)
+        (void)stage_clear(st); /* an empty folder does no harm */
+    return e;
 }
 
 /* ---------------------------------------------------------------- restore */
