@@ -162,6 +162,7 @@ ROUND_OF(stat, struct stat_record)
 ROUND_OF(task, struct task)
 ROUND_OF(task_result, struct task_result)
 ROUND_OF(marks, struct marks)
+ROUND_OF(org, struct id)
 
 /* ---------------------------------------------------------------- the index */
 
@@ -210,7 +211,7 @@ static const struct kind {
     {round_attempt}, {round_delivery}, {round_due},         {round_renewal},     {round_dead},
     {round_portal},  {round_consumer}, {round_health},      {round_answer},      {round_count},
     {round_stat},    {round_task},     {round_task_filter}, {round_task_result}, {round_marks},
-    {round_block},   {round_run},
+    {round_block},   {round_run},      {round_org},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 enum { KEYS = 30, VAULT, CHOICES }; /* behind the kinds, which only grow at their end */
@@ -235,6 +236,25 @@ static void check_flip(const struct kind *kind, struct span record)
     free((char *)copy.ptr);
 }
 
+/* Bound to its key it says the same, and it is noticed under another. Blocks never are. */
+static void check_bound(const struct kind *kind, struct span record, struct span wanted)
+{
+    struct buf bound, out;
+    buf_init(&bound, RECORD_MAX);
+    buf_init(&out, RECORD_MAX);
+    buf_span(&bound, record);
+    codec_bind(&bound, SPAN("its key"));
+    if (kind->round != round_block && !bound.failed) {
+        HOLDS(!codec_is_moved(record, SPAN("any key")));
+        HOLDS(!codec_is_moved(buf_view(&bound), SPAN("its key")));
+        HOLDS(codec_is_moved(buf_view(&bound), SPAN("another key")));
+        HOLDS(kind->round(buf_view(&bound), &out) == ERR_OK);
+        HOLDS(span_eq(buf_view(&out), wanted));
+    }
+    buf_free(&bound);
+    buf_free(&out);
+}
+
 static void check_record(const struct kind *kind, struct span fields)
 {
     struct buf record, out;
@@ -250,6 +270,8 @@ static void check_record(const struct kind *kind, struct span fields)
         HOLDS(!out.failed);
         if (!e && out.len)
             HOLDS(span_eq(buf_view(&out), in));
+        if (!e)
+            check_bound(kind, in, buf_view(&out));
         check_flip(kind, in);
     }
     free((char *)in.ptr);
