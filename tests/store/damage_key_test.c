@@ -1,5 +1,5 @@
-/* Rows whose keys are damaged, some too long to be copied: whatever meets them removes them and goes
- * on, and leaves a store that agrees with itself. */
+/* Rows whose keys are damaged, some too long to be copied: whatever meets them removes them and
+ * goes on, and leaves a store that agrees with itself. */
 #include "tests/store/rig.h"
 
 #define TOO_LONG 400 /* bytes of a key: more than TREE_KEY_MAX */
