@@ -291,15 +291,8 @@ enum attempt_class proxy_class(const struct proxy_failure *f)
         return ATTEMPT_INTERNAL;
     if (!f->trusted)
         return ATTEMPT_PROXY;
-    switch (f->status) {
-    case 502:
-    case 503:
-        return ATTEMPT_REFUSED;
-    case 504:
-        return ATTEMPT_TIMEOUT;
-    default:
-        break;
-    }
+    if (f->status >= 500 && f->status < 600)
+        return f->status == 504 ? ATTEMPT_TIMEOUT : ATTEMPT_REFUSED;
     switch (f->reply) {
     case CURLPX_REPLY_CONNECTION_REFUSED:
     case CURLPX_REPLY_HOST_UNREACHABLE:

@@ -57,10 +57,10 @@ struct proxy_failure {
     bool reached;        /* it took the connection */
     bool trusted;        /* somebody's request passed it within PROXY_TRUST_US */
 };
-/* Whose failure it was. That the endpoint cannot be reached (502, 503, 504, a silence, the replies
- * of SOCKS that say so) is believed of a proxy that works for others: then it is ATTEMPT_REFUSED or
- * ATTEMPT_TIMEOUT, as without a proxy. All else is ATTEMPT_PROXY, for which no endpoint is blamed,
- * or ATTEMPT_INTERNAL. */
+/* Whose failure it was. That the endpoint cannot be reached (any 5xx: proxies do not agree on one;
+ * a silence; the replies of SOCKS that say so) is believed of a proxy that works for others: then
+ * it is ATTEMPT_REFUSED or ATTEMPT_TIMEOUT, as without a proxy. All else is ATTEMPT_PROXY, for
+ * which no endpoint is blamed, or ATTEMPT_INTERNAL. */
 enum attempt_class proxy_class(const struct proxy_failure *f);
 
 #endif

@@ -244,7 +244,7 @@ def test_a_stored_address_is_judged_before_it_is_told(start_through, new_proxy, 
 FAILURES = [
     ("http", 407, "proxy", "proxy"),
     ("http", 403, "proxy", "proxy"),
-    ("http", 500, "proxy", "proxy"),
+    ("http", 500, "proxy", "refused"),
     ("http", 502, "proxy", "refused"),
     ("http", 503, "proxy", "refused"),
     ("http", 504, "proxy", "timeout"),
