@@ -114,7 +114,7 @@ enum flight_answer flight_open(struct flights *fs, const struct lane *lane, stru
     if (!f)
         goto no_memory;
     f->slow = slow;
-    f->aged = false;
+    f->aged = f->cut = false;
     *out = f;
     return FLIGHT_OPEN;
 
@@ -298,9 +298,9 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
 {
     struct lane *lane = f->claim->lane;
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
-    if (r->outcome == ATTEMPT_SUCCESS && !r->cut)
+    if (r->outcome == ATTEMPT_SUCCESS && !f->cut)
         limit_success(&lane->limit, f->started, response_us(f), now);
-    else if (v->slow_down || r->cut)
+    else if (v->slow_down || f->cut)
         limit_overload(&lane->limit, f->started, now);
     lane_rest(lane, v->not_before);
     judge_health(f, r, v, now, ended);
@@ -363,6 +363,7 @@ void flight_ended(void *owner, struct transfer *t)
     struct flight *f = owner;
     struct result r;
     transfer_result(t, &r, &f->outcome.attempt);
+    f->cut = transfer_was_cut(t);
     count_wait(&f->outcome.attempt, f->waited_us);
     if (r.status == 401 && f->destination->endpoint->auth.kind == AUTH_OAUTH2)
         bearers_refused(f->all->bearers, f->destination, f->wait.serial, clock_mono());

@@ -33,6 +33,7 @@ struct flight {
     struct mono started;
     bool slow;                /* has a slot of the slow budget */
     bool aged;                /* in `old` instead of `young` */
+    bool cut;                 /* its answer was cut off */
     TAILQ_ENTRY(flight) link; /* young, old or unused */
 };
 TAILQ_HEAD(flight_list, flight);

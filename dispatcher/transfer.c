@@ -549,6 +549,11 @@ static enum attempt_class class_of(const struct transfer *t)
     }
 }
 
+bool transfer_was_cut(const struct transfer *t)
+{
+    return t->final && (t->cut || t->code == CURLE_OPERATION_TIMEDOUT);
+}
+
 void transfer_result(const struct transfer *t, struct result *result, struct attempt *timing)
 {
     long status = 0;
@@ -558,7 +563,6 @@ void transfer_result(const struct transfer *t, struct result *result, struct att
     if (t->final) {
         result->outcome = status < 300 ? ATTEMPT_SUCCESS : ATTEMPT_STATUS;
         result->retry_after_us = t->retry_after_us;
-        result->cut = t->cut || t->code == CURLE_OPERATION_TIMEDOUT;
     } else {
         result->outcome = class_of(t);
     }

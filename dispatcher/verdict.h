@@ -10,7 +10,6 @@ struct result {
     enum attempt_class outcome;
     uint16_t status;
     int64_t retry_after_us; /* of the response, from its end; -1: none or unreadable */
-    bool cut;               /* its body was so long, or came so slowly, that we ended it */
 };
 
 struct verdict {
