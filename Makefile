@@ -114,8 +114,8 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The sweeps of store/ stand between it and what it calls (tests/store/fault.h).
-SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(OUT)/tests/store/check_page_test \
-             $(OUT)/tests/store/check_row_test,$(TESTS))
+SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(addprefix $(OUT)/tests/store/,check_page_test \
+             check_row_test tree_test),$(TESTS))
 FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2 mdb_txn_begin \
              mdb_txn_renew mdb_txn_commit mdb_dbi_open mdb_get mdb_put mdb_del mdb_cursor_open \
              mdb_cursor_get mdb_cursor_del mdb_env_stat mdb_env_get_fd mdb_env_copyfd2 mdb_dbi_flags \
@@ -266,7 +266,7 @@ crash: all $(VENV) ## kill -9 under load, with a ledger outside
 	@python3 tests/tally.py $(RESULTS)/crash
 
 .PHONY: faults
-faults: all $(FAULTS) $(VENV) ## power cuts, disk errors, bit rot, no memory, kill -9: one table
+faults: all $(FAULTS) $(BENCH) $(VENV) ## power cuts, disk errors, no memory, kill -9, overload, …: one table
 	@rm -rf $(RESULTS)/faults
 	@SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/python tests/faults/run.py \
 	    $(RESULTS)/faults $(FAULTS_OPTIONS)
