@@ -1,8 +1,8 @@
 /* Memory that many share, so that large holders leave room for small ones. Any thread.
  *
- * A share may grow while it stays no larger than what is left for all others: the dynamic threshold
- * of switches with a shared buffer (Choudhury and Hahne, 1998). One alone gets half; a thousand that
- * hoard get a thousandth each, and whoever needs half as much still finds room. */
+ * A share may grow while it stays no larger than what is left for all others: the dynamic
+ * threshold of switches with a shared buffer (Choudhury and Hahne, 1998). One alone gets half; a
+ * thousand that hoard get a thousandth each, and whoever needs half as much still finds room. */
 #ifndef HTTP_BUDGET_H
 #define HTTP_BUDGET_H
 

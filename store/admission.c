@@ -1,8 +1,8 @@
 /* Little's law: what waits, times what each takes, is how long the last of them waits.
  *
  * A bound in number alone is a bound in time for one kind of event only. Without one an overload
- * fills the queue to its bound, and from then on every event waits behind all of it. Only batches of
- * some size or length teach, because a small one costs more for each operation than a large one
+ * fills the queue to its bound, and from then on every event waits behind all of it. Only batches
+ * of some size or length teach, because a small one costs more for each operation than a large one
  * would, and a burst must not be judged by it. */
 #include "store/admission.h"
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 QUICK_SEED = 1
-EXPERIMENTS = ("power", "disk", "rot", "memory", "points", "kill", "fuzz")
+EXPERIMENTS = ("power", "disk", "rot", "memory", "points", "kill", "overload", "slow", "soak", "fuzz")
 
 
 def print_table(rows):
