@@ -20,6 +20,16 @@
 #define NOT_CERTIFICATES "must be certificates in PEM and nothing else"
 #define NO_KEY "must be a private key in PEM, without a passphrase"
 
+/* What OpenSSL failed for: ERR_NO_MEMORY, or else `otherwise`. Empties its error queue. */
+static enum err failed(enum err otherwise)
+{
+    enum err e = otherwise;
+    for (unsigned long code; (code = ERR_get_error());)
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            e = ERR_NO_MEMORY;
+    return e;
+}
+
 /* ---------------------------------------------------------------- blocks */
 
 /* The next block of PEM: its label, and its bytes, to be freed. ERR_NOT_FOUND at the end. */
@@ -35,8 +45,7 @@ static enum err block_next(BIO *in, char **label, unsigned char **bytes, long *l
         return plain ? ERR_OK : ERR_INVALID;
     }
     const bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    return ended ? ERR_NOT_FOUND : ERR_INVALID;
+    return failed(ended ? ERR_NOT_FOUND : ERR_INVALID);
 }
 
 static void block_free(char *label, unsigned char *bytes, long len)
@@ -57,10 +66,9 @@ static enum err certificate_next(BIO *in, X509 **out)
         const bool named = strcmp(label, PEM_STRING_X509) == 0;
         *out = named ? d2i_X509(NULL, &at, len) : NULL;
         if (!*out || at != bytes + len)
-            e = ERR_INVALID;
+            e = failed(ERR_INVALID);
     }
     block_free(label, bytes, len);
-    ERR_clear_error();
     return e;
 }
 
@@ -147,13 +155,13 @@ static int no_passphrase(char *out, int size, int writing, void *context)
 }
 
 /* Parameters of its curve may stand before it, as some tools write them. */
-static EVP_PKEY *read_key(struct span pem)
+static enum err read_key(struct span pem, EVP_PKEY **out)
 {
     BIO *in = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-    EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(in);
     ERR_clear_error();
-    return key;
+    *out = in ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL) : NULL;
+    BIO_free(in);
+    return *out ? ERR_OK : failed(ERR_INVALID);
 }
 
 static enum err write_key(EVP_PKEY *key, struct buf *out)
@@ -218,16 +226,17 @@ static const char *leaf_fault(X509 *leaf, struct wall now)
 static enum err judge_own(X509 *leaf, struct span key, struct wall now, struct buf *key_out,
                           bool *key_failed, const char **why)
 {
+    ERR_clear_error();
     *why = leaf_fault(leaf, now);
     if (*why)
-        return ERR_INVALID;
+        return failed(ERR_INVALID);
     *key_failed = true;
-    EVP_PKEY *private = read_key(key);
+    EVP_PKEY *private;
     *why = NO_KEY;
-    enum err e = private ? ERR_OK : ERR_INVALID;
+    enum err e = read_key(key, &private);
     if (!e && X509_check_private_key(leaf, private) != 1) {
         *why = "the key does not belong to the certificate";
-        e = ERR_INVALID;
+        e = failed(ERR_INVALID);
     }
     if (!e)
         e = write_key(private, key_out);
