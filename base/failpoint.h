@@ -49,7 +49,7 @@ void failpoint_reach(const char *name);
 void failpoint_print(void);
 #define FAILPOINT(name) failpoint_reach(name)
 #else
-#define FAILPOINT(name) ((void)0)
+#define FAILPOINT(name) ((void)(name))
 #endif
 
 #endif

@@ -122,12 +122,9 @@ enum err run_store(const struct run *r, const struct index_trees *trees, MDB_txn
     MDB_val key = run_row_val(&row), value = {out.len, out.ptr};
     int rc = mdb_put(txn, trees->run, &key, &value, 0);
     buf_free(&out);
-    if (state == RUN_BUILDING)
-        FAILPOINT("run-begun");
-    else if (state == RUN_LIVE)
-        FAILPOINT("run-live");
-    else
-        FAILPOINT("run-doomed");
+    static const char *const points[] = {
+        [RUN_BUILDING] = "run-begun", [RUN_LIVE] = "run-live", [RUN_DOOMED] = "run-doomed"};
+    FAILPOINT(points[state]);
     return rc ? env_err(rc, "index run record") : ERR_OK;
 }
 
