@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from receivers import Answer, hmac_secret
-from surehook import eventually
+from surehook import eventually, run
 from token_server import TokenServer
 
 SECRET = "s3cret/of:the+client %é"
@@ -262,6 +262,9 @@ def test_on_disk_they_are_sealed_with_a_main_secret(start, new_receiver, main_se
     service.stop()
     stored = (service.data / "data.mdb").read_bytes()
     assert (b"a password to look for" in stored) == (main_secret is None)
+    words = [f"--main-secret={main_secret}"] if main_secret else []
+    checked = run("check", "--data", service.data, "--map-size=256m", *words)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     service.start()
     assert endpoint.call("GET", "/authentication").json()["username"] == "Aladdin"
 
