@@ -200,11 +200,11 @@ static sigset_t ending_signals(void)
 }
 
 /* Prints the address and waits for the end. */
-static int serve_until_told(const char *address)
+static int serve_until_told(const char *scheme, const char *address)
 {
     const sigset_t set = ending_signals();
     int received;
-    printf("listening on http://%s\n", address);
+    printf("listening on %s://%s\n", scheme, address);
     fflush(stdout);
     sigwait(&set, &received);
     return 0;
@@ -220,12 +220,13 @@ static int run_chaos(struct listener *l)
 {
     const struct listen_options *o = l->options;
     char address[LISTEN_ADDRESS_MAX];
+    const struct chaos_behaviour *behaviour = &chaos_gentle[o->chaos - 1];
+    const char *scheme = behaviour->cue == CHAOS_ON_BYTES ? "https" : "http"; /* half handshakes */
     struct chaos *chaos = chaos_new(on_victim, l);
-    enum err e = chaos ? chaos_listen(chaos, o->address, &chaos_gentle[o->chaos - 1], address)
-                       : ERR_NO_MEMORY;
+    enum err e = chaos ? chaos_listen(chaos, o->address, behaviour, address) : ERR_NO_MEMORY;
     if (!e)
         e = chaos_start(chaos);
-    int status = e ? cannot_listen(o, e) : serve_until_told(address);
+    int status = e ? cannot_listen(o, e) : serve_until_told(scheme, address);
     chaos_stop(&chaos);
     return status;
 }
@@ -234,7 +235,8 @@ static int run_receiver(struct listener *l)
 {
     struct receiver *receiver = NULL;
     enum err e = receiver_start(l->options->address, on_delivery, l, &receiver);
-    int status = e ? cannot_listen(l->options, e) : serve_until_told(receiver_address(receiver));
+    int status =
+        e ? cannot_listen(l->options, e) : serve_until_told("http", receiver_address(receiver));
     receiver_stop(&receiver);
     return status;
 }

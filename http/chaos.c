@@ -77,11 +77,16 @@ static void peer_close(struct chaos *c, struct peer *p, bool reset)
     free(p);
 }
 
-static void watch(struct chaos *c, struct peer *p, uint32_t events, int how)
+static bool watch(struct chaos *c, struct peer *p, uint32_t events, int how)
 {
     struct epoll_event event = {.events = events | EPOLLRDHUP, .data.ptr = p};
-    int failed = epoll_ctl(c->epoll, how, p->fd, &event);
-    assert(!failed);
+    return epoll_ctl(c->epoll, how, p->fd, &event) == 0;
+}
+
+static void watch_for(struct chaos *c, struct peer *p, uint32_t events)
+{
+    bool watched = watch(c, p, events, EPOLL_CTL_MOD);
+    assert(watched); /* it was before */
 }
 
 /* All that is to be sent. */
@@ -113,7 +118,7 @@ static size_t fill(const struct chaos_behaviour *b, uint64_t sent, char chunk[CH
 static void rest(struct chaos *c, struct peer *p, int64_t us)
 {
     p->state = PEER_RESTS;
-    watch(c, p, EPOLLIN, EPOLL_CTL_MOD);
+    watch_for(c, p, EPOLLIN);
     heap_set(&c->timers, &p->timer, mono_add(c->now, us).us);
 }
 
@@ -123,7 +128,7 @@ static bool finish(struct chaos *c, struct peer *p)
     const enum chaos_end end = p->listener->behaviour->end;
     if (end == CHAOS_HOLD) {
         p->state = PEER_HOLDS;
-        watch(c, p, EPOLLIN, EPOLL_CTL_MOD);
+        watch_for(c, p, EPOLLIN);
         return true;
     }
     peer_close(c, p, end == CHAOS_RESET);
@@ -155,7 +160,7 @@ static bool go_on(struct chaos *c, struct peer *p)
         rest(c, p, b->pause_us);
     } else if (p->state != PEER_SENDS) {
         p->state = PEER_SENDS;
-        watch(c, p, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+        watch_for(c, p, EPOLLIN | EPOLLOUT);
     }
     return true;
 }
@@ -267,8 +272,9 @@ static void accept_one(struct chaos *c, struct listener *l)
     heap_item_init(&p->timer);
     LIST_INSERT_HEAD(&c->peers, p, link);
     c->peer_count++;
-    watch(c, p, l->behaviour->cue == CHAOS_DEAF ? 0 : EPOLLIN, EPOLL_CTL_ADD);
-    if (l->behaviour->cue == CHAOS_ON_ACCEPT)
+    if (!watch(c, p, l->behaviour->cue == CHAOS_DEAF ? 0 : EPOLLIN, EPOLL_CTL_ADD))
+        peer_close(c, p, false);
+    else if (l->behaviour->cue == CHAOS_ON_ACCEPT)
         begin(c, p);
 }
 

@@ -30,7 +30,7 @@ struct chaos_behaviour {
     struct span opening; /* sent at once */
     struct span piece;   /* then this, again and again */
     uint64_t pieces;     /* so often; UINT64_MAX: without end */
-    int64_t pause_us;    /* before each piece and before the end; 0: as fast as the peer reads */
+    int64_t pause_us;    /* behind the opening and each piece; 0: as fast as the peer reads */
     enum chaos_end end;
 };
 

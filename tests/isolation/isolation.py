@@ -1,6 +1,6 @@
 """`make isolation`: what healthy endpoints get alone, and beside sick ones, as one table.
 
-    isolation.py BUILD RESULTS [--quick] [--only SCENARIO]... [--rounds N] [--backlog N]
+    isolation.py BUILD RESULTS [--quick] [--only SCENARIO]... [--rounds N] [--backlog N] [--events N]
 
 Stores have the same 100 healthy endpoints, each in an application of its own. One has nothing else (alone), one
 has the scenario's sick endpoints, too, with deliveries waiting and more of them coming (beside). A service runs
@@ -102,7 +102,8 @@ class Run:
     def __init__(self, options, work):
         self.build, self.work = options.build, work
         self.size = dict(QUICK if options.quick else FULL)
-        self.size |= {name: getattr(options, name) for name in ("rounds", "backlog") if getattr(options, name)}
+        given = {name: getattr(options, name) for name in ("rounds", "backlog", "events")}
+        self.size |= {name: value for name, value in given.items() if value}
         self.sink = bench.Sink(options.build, work)
         self.other_sink = bench.Sink(options.build, tempfile.mkdtemp(dir=work))
         self.chaos = Chaos(f"{options.build}/chaos/chaos", work)
@@ -131,7 +132,8 @@ class Run:
             half_rate = half_rate or rate / 2
             _, calm = self.load(store, 1000, 1000 * seconds)
             _, busy = self.load(store, half_rate, int(half_rate * seconds))
-        return {"events/s": rate, "CPU an event": used / self.size["events"], "p50 at 1,000/s": calm["p50"] / 1000, "p99 at 1,000/s": calm["p99"] / 1000,
+        return {"events/s": rate, "CPU an event": used / self.size["events"],
+                "p50 at 1,000/s": calm["p50"] / 1000, "p99 at 1,000/s": calm["p99"] / 1000,
                 "p50 at half": busy["p50"] / 1000, "p99 at half": busy["p99"] / 1000,
                 "start-up": started * 1000}
 
@@ -231,6 +233,7 @@ def main():
     parser.add_argument("--only", action="append", choices=scenarios)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--backlog", type=int)
+    parser.add_argument("--events", type=int, help="of a measurement of the rate")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     failed = False
