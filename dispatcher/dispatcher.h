@@ -60,8 +60,8 @@ bool dispatcher_in_flight(struct dispatcher *d, const struct id *message, uint32
 
 struct dispatcher_stats {
     struct counter attempts[ATTEMPT_LAST + 1]; /* by enum attempt_class */
-    struct counter in_flight, ready;               /* gauges */
-    struct counter breakers_open;                  /* likewise: endpoints */
+    struct counter in_flight, ready;           /* gauges */
+    struct counter breakers_open;              /* likewise: endpoints */
     struct counter retries, handoffs_hot, handoffs_cold, pages;
     struct histogram attempt_us, queued_us;
 };

@@ -38,12 +38,13 @@
  *                              hand-offs stay on disk, and a page is read for the probe alone
  *
  * Fresh ones. When a lane is behind (its oldest delivery has been due for LANE_BEHIND_US) what is
- * new would wait for all of its backlog. So of its attempts a share, `fresh_share`, goes to a second
- * list, of hand-offs that came while it was behind, hot or cold. That keeps the invariants, because
- * none of them speaks of an order: such a delivery is held (I1, I2), so that the page in which its
- * row comes passes over it; and like any hand-off it is newer than the last page (I3). What finds
- * the list full goes the way of the table above. The list keeps no bodies and is short: what stands
- * in it waits for a moment, and what does not is no longer fresh. An ordered endpoint has no share.
+ * new would wait for all of its backlog. So of its attempts a share, `fresh_share`, goes to a
+ * second list, of hand-offs that came while it was behind, hot or cold. That keeps the invariants,
+ * because none of them speaks of an order: such a delivery is held (I1, I2), so that the page in
+ * which its row comes passes over it; and like any hand-off it is newer than the last page (I3).
+ * What finds the list full goes the way of the table above. The list keeps no bodies and is short:
+ * what stands in it waits for a moment, and what does not is no longer fresh. An ordered endpoint
+ * has no share.
  *
  * They rest on two promises of the store: a snapshot shows every transaction that was heard of
  * before it began, and a thread hears of transactions in order. */

@@ -1,4 +1,5 @@
-/* How many attempts an endpoint gets at once. Pure: a function of the attempts that began and ended.
+/* How many attempts an endpoint gets at once. Pure: a function of the attempts that began and
+ * ended.
  *
  * TCP's congestion control (Reno: RFC 5681) with the ends of attempts for acknowledgements, because
  * the question is the same: how much does a peer take that does not say? Its slow start finds the
@@ -15,11 +16,12 @@
  *
  * A receiver that queues shows overload as latency long before it refuses, so a standing queue
  * counts, too, by the rule of Netflix's concurrency-limits (Gradient2): the limit is multiplied by
- * tolerated / measured, half of it at worst. What is measured is the least response time of a round
- * of at least LIMIT_ROUND attempts, as HyStart++ (RFC 9406) and CoDel (RFC 8289) do: in a queue that
- * stands even the quickest waits, while one slow answer, or all but one, is noise. Tolerated is
- * twice the endpoint's own time and LIMIT_JITTER_US. The first such round stops the growth, from the
- * second in a row on it is cut: a pause of the receiver that is over says nothing.
+ * tolerated / measured, half of it at worst. What is measured is the least response time of a
+ * round of at least LIMIT_ROUND attempts, as HyStart++ (RFC 9406) and CoDel (RFC 8289) do: in a
+ * queue that stands even the quickest waits, while one slow answer, or all but one, is noise.
+ * Tolerated is twice the endpoint's own time and LIMIT_JITTER_US. The first such round stops the
+ * growth, from the second in a row on it is cut: a pause of the receiver that is over says
+ * nothing.
  *
  * Its own time is the least that was seen. It rises only when a round was measured one attempt at a
  * time, where no queue can be ours; a receiver that has become slower is found out like this: its

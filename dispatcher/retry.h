@@ -21,10 +21,10 @@ struct retry_moment {
  *   delay = step - jitter * unit * spread, and never before the rest that was asked for
  *
  * A listed delay is spread over its distance to the one before, and over half of itself where that
- * is less than an eighth of it: in a list that is level or falls. An exponential one is spread over
- * what it grew by, and at least over half of itself, at its cap, too. The spread is even, so that of
- * those that failed in the same moment no second gets more than twice the mean, but by chance; a
- * herd that would come back in step would only fail again. */
+ * is less than an eighth of it: in a list that is level or falls. An exponential one is spread
+ * over what it grew by, and at least over half of itself, at its cap, too. The spread is even, so
+ * that of those that failed in the same moment no second gets more than twice the mean, but by
+ * chance; a herd that would come back in step would only fail again. */
 bool retry_next(const struct retry_policy *p, const struct retry_moment *at, int64_t *delay_us);
 
 /* The rest that was asked for, spread over half as long again, so that those who were told the same

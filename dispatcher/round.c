@@ -98,8 +98,9 @@ void round_leave(struct round *r, struct round_member *m)
 void round_add(struct round *r, struct round_member *m, enum round_pool pool)
 {
     struct tenant_queue *q = &tenant_of(r, m)->queues[pool];
-    if (m->turn.in && m->pool != pool)
-        round_remove(r, m);
+    if (m->turn.in && m->pool == pool)
+        return;
+    round_remove(r, m);
     m->pool = pool;
     turn_add(&q->ring, &m->turn);
     turn_add(&r->tenants[pool], &q->place);

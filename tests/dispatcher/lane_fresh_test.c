@@ -1,5 +1,5 @@
-/* The share of fresh deliveries of a lane that is behind. That none is lost or sent twice, the model
- * of lane_test.c and the simulator show. */
+/* The share of fresh deliveries of a lane that is behind. That none is lost or sent twice, the
+ * model of lane_test.c and the simulator show. */
 #include "lane_fixture.h"
 
 #define LATE (100 * US_PER_S) /* when the oldest has been due for long */

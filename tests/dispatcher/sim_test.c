@@ -368,7 +368,9 @@ static bool all_ended(void)
 
 static void check_end(void)
 {
+    const struct shared *shared = &world->dispatcher->shared;
     sim_must(all_ended(), "everything comes to an end");
+    sim_must(shared->in_flight.used == 0 && shared->slow.used == 0, "every slot is given back");
     for (unsigned m = 0; m < world->store.message_count; m++)
         for (uint32_t n = 1; n <= SIM_ENDPOINTS; n++)
             sim_must(!sim_unfinished(&world->store.deliveries[m][n]), "no delivery is lost");

@@ -1,6 +1,6 @@
-/* What comes back after an outage: 20,000 deliveries of one endpoint, the policy as it is (schedule,
- * breaker, limit), and a receiver of so many workers. Whatever made them fail or wait together, no
- * second holds more than twice the mean of the attempts until all are through. */
+/* What comes back after an outage: 20,000 deliveries of one endpoint, the policy as it is
+ * (schedule, breaker, limit), and a receiver of so many workers. Whatever made them fail or wait
+ * together, no second holds more than twice the mean of the attempts until all are through. */
 #include "base/heap.h"
 #include "base/rand.h"
 #include "dispatcher/breaker.h"
