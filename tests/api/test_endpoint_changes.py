@@ -148,6 +148,21 @@ def test_a_new_authentication_goes_with_every_attempt_that_begins_later(scene):
     assert shown == [None] * scene.made + ["Basic dXNlcjpuZXc="]
 
 
+@pytest.fixture(params=STATES)
+def tls_scene(request, start, authority, new_receiver):
+    service = start(ca_file=authority.file)
+    return Scene(service, new_receiver(authority.tls(clients=authority.file)), request.param)
+
+
+def test_a_new_certificate_is_shown_at_every_attempt_that_begins_later(tls_scene, authority):
+    certificate, key = authority.client("new")
+    pair = {"clientCertificate": certificate, "clientKey": key}
+    assert tls_scene.service.call("PUT", tls_scene.path + "/tls", pair).status == 204
+    tls_scene.go()
+    tls_scene.until("delivered")
+    assert [d.client for d in tls_scene.attempts()] == [None] * tls_scene.made + ["new"]
+
+
 def test_a_new_secret_signs_every_attempt_that_begins_later(scene):
     """A rotation: the receiver, which knows the new one alone from here on, verifies each."""
     service = scene.service
