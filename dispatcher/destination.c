@@ -254,8 +254,8 @@ static enum err prepare(struct destination *d, const struct outbound *outbound)
 
 static bool is_full(const struct destinations *cache, const struct destination *d)
 {
-    const bool heavy = cache->certificate_bytes + d->certificate_bytes >
-                       DESTINATION_CERTIFICATES_MAX;
+    const bool heavy =
+        cache->certificate_bytes + d->certificate_bytes > DESTINATION_CERTIFICATES_MAX;
     return cache->count == DESTINATIONS_MAX || (heavy && d->certificate_bytes > 0);
 }
 

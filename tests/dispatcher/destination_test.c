@@ -1,4 +1,4 @@
-/* What an endpoint's credentials become when it is prepared for sending, and how much of it is kept. */
+/* What an endpoint's credentials become when it is prepared for sending, and how many are kept. */
 #include "dispatcher/destination.h"
 
 #include <setjmp.h>
