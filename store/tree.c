@@ -9,7 +9,6 @@
  * its own tables and hand the same delivery out twice. */
 #include "store/tree.h"
 
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/datafile.h"
 #include "store/format.h"
@@ -23,9 +22,6 @@
 
 /* Snapshots at once: HTTP threads, dispatchers, backup and check, with room to spare. */
 #define READERS_MAX 510
-#define RESERVE_BYTES (UINT64_C(16) * 1024 * 1024)
-#define RESERVE_MAP_SHARE 16 /* at most this part of the map */
-#define RESERVE_STEPS 4      /* it is moved on by so many parts at a time */
 /* The index keeps some trees of its own beside those of TREE_LIST. */
 #define TREES_MAX (TREES + 64)
 
@@ -250,69 +246,6 @@ enum err env_used(const struct env *env, uint64_t look, uint64_t *used)
     mdb_txn_abort(txn);
     *used = (last - (spare < last ? spare : last)) * stat.ms_psize;
     return env_err(rc, "measure");
-}
-
-static int allocate(int fd, uint64_t from, uint64_t to)
-{
-    int rc;
-    do
-        rc = fallocate(fd, 0, (off_t)from, (off_t)(to - from));
-    while (rc < 0 && errno == EINTR);
-    return rc < 0 ? errno : 0;
-}
-
-/* *end: of the last page in use. */
-static enum err find_end(const struct env *env, int *fd, uint64_t *end)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    int rc = mdb_env_info(env->mdb, &info);
-    if (!rc)
-        rc = mdb_env_stat(env->mdb, &stat);
-    if (!rc)
-        rc = mdb_env_get_fd(env->mdb, fd);
-    if (!rc)
-        *end = (info.me_last_pgno + UINT64_C(1)) * stat.ms_psize;
-    return env_err(rc, "measure");
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-enum err env_reserve(struct env *env)
-{
-    int fd;
-    uint64_t end = 0;
-    enum err e = find_end(env, &fd, &end);
-    if (e)
-        return e;
-    uint64_t reserve = least(RESERVE_BYTES, env->map_size / RESERVE_MAP_SHARE);
-    uint64_t wanted = least(end + reserve, env->map_size);
-    if (wanted <= env->reserved)
-        return ERR_OK;
-    uint64_t from = env->reserved > end ? env->reserved : end;
-    uint64_t to = least(wanted + reserve / RESERVE_STEPS, env->map_size);
-    FAILPOINT("reserve");
-    int rc = allocate(fd, from, to);
-    FAILPOINT("reserved");
-    switch (rc) {
-    case 0:
-        env->reserved = to;
-        return ERR_OK;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return ERR_FULL;
-    case EOPNOTSUPP:
-    case ENOSYS:
-        log_warn("this file system cannot keep a reserve for a full disk", LOG_END);
-        env->reserved = UINT64_MAX;
-        return ERR_OK;
-    default:
-        return env_err(rc, "reserve disk");
-    }
 }
 
 /* ---------------------------------------------------------------- keys */

@@ -50,8 +50,9 @@ enum tree {
 struct env {
     MDB_env *mdb;
     MDB_dbi tree[TREES];
-    int lock_fd;                 /* <dir>/lock, held with flock while the environment is open */
-    uint64_t map_size, reserved; /* bytes; reserved: blocks are allocated up to here */
+    int lock_fd; /* <dir>/lock, held with flock while the environment is open */
+    uint64_t map_size;
+    uint64_t reserved, written; /* store/reserve.h; by the writer's thread */
 };
 
 /* Creates the directory (0700), takes the lock, opens environment and trees, as store/format.h says.
@@ -63,11 +64,6 @@ enum err env_lock(const char *dir, int *fd) MUST_CHECK;
 /* Syncs a directory and its entry in the one above: what was created in it survives a power cut.
  * ERR_IO, ERR_FULL, logged. */
 enum err env_sync_directory(const char *dir) MUST_CHECK;
-/* Keeps disk blocks allocated past the last page in use (16 MiB, or a sixteenth of a small map), so
- * that what must still be committed on a full disk finds room. Cheap when nothing is to do.
- * ERR_FULL: the disk has none to spare (not logged). A file system that cannot allocate ahead
- * reserves nothing. The writer's thread. */
-enum err env_reserve(struct env *env) MUST_CHECK;
 /* What an LMDB (or errno) code means to us; logs everything but NOTFOUND with `what` was
  * attempted. */
 enum err env_err(int rc, const char *what);

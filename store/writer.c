@@ -20,6 +20,7 @@
 #include "store/operation.h"
 #include "store/operational.h"
 #include "store/queue.h"
+#include "store/reserve.h"
 #include "store/room.h"
 #include "store/task.h"
 #include "store/watches.h"
@@ -33,6 +34,7 @@
 #define COMPANY 64 /* a batch of this many does not wait for more */
 #define OUTCOMES_WAIT_US (20 * US_PER_MS)
 #define ROOM_WAIT_US (500 * US_PER_MS) /* until what found no room is tried again */
+#define IDLE_US (5 * US_PER_MS)        /* without an operation, until the file is prepared */
 #define LOOK_AGAIN_US US_PER_S         /* for a recover's attempts, for room on the disk */
 #define PACE_WAIT_US \
     (10 * US_PER_MS)      /* for a task with a rate, lest one that finds no room spins */
@@ -370,7 +372,7 @@ static void look_at_room(struct writer *w)
 {
     bool had_disk = !w->disk_full;
     sample_map(w);
-    w->disk_full = env_reserve(&w->s->env) == ERR_FULL;
+    w->disk_full = reserve_blocks(&w->s->env) == ERR_FULL;
     atomic_store(&w->full, room_full(&w->room) || w->disk_full);
     if (had_disk == w->disk_full)
         log_warn(w->disk_full ? "the disk is full: no more is accepted" : "the disk has room again",
@@ -459,6 +461,21 @@ static struct mono next_wake(const struct writer *w)
     return mono_add(clock_mono(), us > 0 ? us : 0);
 }
 
+/* Prepares the file for the next burst while nobody asks for anything. */
+static void use_idle_time(struct writer *w)
+{
+    bool more = true;
+    inbox_wait(w->inbox, mono_add(clock_mono(), IDLE_US));
+    take(w);
+    while (more && !w->queue.count && atomic_load(&w->open)) {
+        if (reserve_write(&w->s->env, &more)) {
+            fail(w);
+            return;
+        }
+        take(w);
+    }
+}
+
 /* Waits until there is something to do; false: stopped, and nothing is left. */
 static bool gather(struct writer *w)
 {
@@ -471,7 +488,10 @@ static bool gather(struct writer *w)
         inbox_wait(w->inbox, mono_add(clock_mono(), stopping ? 0 : ROOM_WAIT_US));
         w->held = false;
     } else if (!w->queue.count && (!w->more || stopping)) {
-        inbox_wait(w->inbox, failed ? MONO_NEVER : next_wake(w));
+        if (!stopping && !failed && reserve_wants(&w->s->env))
+            use_idle_time(w);
+        if (!w->queue.count)
+            inbox_wait(w->inbox, failed ? MONO_NEVER : next_wake(w));
     }
     take(w);
     if (w->queue.count && !stopping && !failed)

@@ -6,7 +6,7 @@
  *     answered with the error; if that is full too, without everything but outcomes and without
  *     background work; those wait until retention has freed room, because an outcome that is lost
  *     is a delivery made twice. Ingest is refused before it comes to that, while a tenth of the map
- *     and what env_reserve keeps of the disk are left;
+ *     and what reserve_blocks keeps of the disk are left;
  *   - anything else is final: every operation, now and later, completes with ERR_IO, and the
  *     listener hears `failed` once. A failed sync is never retried in place. */
 #ifndef STORE_WRITER_H

@@ -89,6 +89,13 @@ class Server:
                 return int(line.split()[1])
         return 0
 
+    def settle(self):
+        """Returns when it has no work of its own left that would cost another subject time."""
+        before = None
+        while before is None or sum(self.cpu_by_thread().values()) - before > 3000:
+            before = sum(self.cpu_by_thread().values())
+            time.sleep(0.15)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
@@ -162,6 +169,8 @@ def measure(build, sink, subjects, events, fanout, count, seconds, rounds):
         load(build, subject.server, subject.token, subject.apps_file, events, 64, 0, max(200, count // 20))
     for _ in range(rounds):
         for subject, figures in zip(subjects, taken):
+            for other in subjects:
+                other.server.settle()
             figures.append(saturate(build, sink, subject.server, subject.token, subject.apps_file, events,
                                     fanout, count))
     shown = []
