@@ -22,12 +22,19 @@ static int check(const struct config *config)
     settings.as_is = true;
     if (!config_has_data(config))
         return 2;
-    enum err e = store_open(&settings, &store);
+    struct check_report r = {0};
+    enum err e = store_check_file(settings.dir, say, NULL, &r);
+    if (!e && r.errors) {
+        printf("the pages of the file are damaged, and were not followed: %llu errors\n",
+               (unsigned long long)r.errors);
+        return 1;
+    }
+    if (!e)
+        e = store_open(&settings, &store);
     if (e) {
         fprintf(stderr, "surehook: cannot open %s: %s\n", config->store.dir, err_text(e));
         return 2;
     }
-    struct check_report r = {0};
     e = store_check(store, say, NULL, &r);
     store_close(&store);
     if (e) {

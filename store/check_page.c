@@ -9,11 +9,19 @@
 #include "store/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define META_MAGIC 0xBEEFC0DEu
 #define META_VERSION 1
+#define META_TREES 24 /* in a page of roots: the free pages, the list of trees */
+#define META_LAST 120 /* the number of the last page in use */
+#define META_TXN 128
+#define PAGE_MIN 512
+#define PAGE_MAX_BYTES 65536
 #define HEAD 16 /* of a page: number (8), pad (2), flags (2), lower (2), upper (2) */
 #define NODE 8  /* of a row: length or page (4), flags (2), length of the key (2) */
 #define TREE_BYTES 48
@@ -278,23 +286,29 @@ static const uint8_t *meta_at(const struct pages *p, unsigned n)
 
 static uint64_t meta_txn(const uint8_t *meta)
 {
-    return load64(meta + 128);
+    return load64(meta + META_TXN);
+}
+
+/* What LMDB goes by. */
+static const uint8_t *newest_meta(const struct pages *p)
+{
+    return meta_at(p, meta_txn(meta_at(p, 1)) > meta_txn(meta_at(p, 0)));
 }
 
 /* The two pages of roots are written in turn: the newer one holds in its place what its number
  * says, and the older one the commit before. */
-static const uint8_t *newest_meta(struct pages *p)
+static void check_roots(struct pages *p)
 {
     const uint8_t *meta[2] = {meta_at(p, 0), meta_at(p, 1)};
     uint64_t txn[2] = {meta_txn(meta[0]), meta_txn(meta[1])};
     unsigned newer = txn[1] > txn[0];
+    bool made = !txn[0] && !txn[1]; /* and nothing was ever committed */
     for (unsigned n = 0; n < 2; n++)
         if (load32(meta[n]) != META_MAGIC || load32(meta[n] + 4) != META_VERSION)
             check_say(p->c, "page of roots %u is none", n);
-    if (txn[newer] % 2 != newer || txn[newer] - txn[!newer] != 1)
+    if (!made && (txn[newer] % 2 != newer || txn[newer] - txn[!newer] != 1))
         check_say(p->c, "the pages of roots are not of two commits in a row: %llu and %llu",
                   (unsigned long long)txn[0], (unsigned long long)txn[1]);
-    return meta[newer];
 }
 
 static void check_all(struct pages *p)
@@ -303,47 +317,83 @@ static void check_all(struct pages *p)
     struct tree_pages main_tree = {.p = p, .kind = TREE_MAIN, .name = "the list of trees"};
     const uint8_t *meta = newest_meta(p);
     uint64_t lost = 0;
+    check_roots(p);
     (void)claim(p, 0, 2, "the roots");
-    check_tree(p, &free_tree, meta + 24);
-    check_tree(p, &main_tree, meta + 24 + TREE_BYTES);
+    check_tree(p, &free_tree, meta + META_TREES);
+    check_tree(p, &main_tree, meta + META_TREES + TREE_BYTES);
     for (uint64_t n = 0; n < p->count; n++)
         lost += !(p->seen[n / 8] >> n % 8 & 1);
     if (lost)
         check_say(p->c, "%llu pages are neither in use nor free", (unsigned long long)lost);
 }
 
-enum err check_pages(struct check *c)
+/* Finds out how large a page is, and which is the last one; false, and a finding, when the file
+ * cannot hold them. */
+static bool measure(struct pages *p, uint64_t file_size)
 {
-    MDB_env *env = c->r->store->env.mdb;
-    MDB_envinfo info;
-    MDB_stat stat;
+    p->size = file_size > HEAD + META_TREES + 4 ? load32(meta_at(p, 0) + META_TREES) : 0;
+    if (p->size < PAGE_MIN || p->size > PAGE_MAX_BYTES || p->size & (p->size - 1)) {
+        check_say(p->c, "page of roots 0 is none");
+        return false;
+    }
+    uint64_t pages = file_size / p->size;
+    uint64_t last = pages >= 2 ? load64(newest_meta(p) + META_LAST) : NO_PAGE;
+    if (last >= pages) {
+        check_say(p->c, "the data file is cut: it has %llu pages", (unsigned long long)pages);
+        return false;
+    }
+    p->count = last + 1;
+    return true;
+}
+
+static enum err check_file(struct check *c, int fd)
+{
     struct stat file;
-    int fd;
-    int rc = mdb_env_info(env, &info);
-    if (!rc)
-        rc = mdb_env_stat(env, &stat);
-    if (!rc)
-        rc = mdb_env_get_fd(env, &fd);
-    if (rc)
-        return env_err(rc, "look at the pages");
-    struct pages p = {.c = c, .size = stat.ms_psize, .count = info.me_last_pgno + UINT64_C(1)};
-    uint64_t bytes = p.count * p.size;
     if (fstat(fd, &file) < 0)
         return env_err(errno, "look at the pages");
-    if ((uint64_t)file.st_size < bytes) {
-        check_say(c, "the data file is cut: %llu bytes of %llu", (unsigned long long)file.st_size,
-                  (unsigned long long)bytes);
+    if (file.st_size == 0) {
+        check_say(c, "the data file is empty");
         return ERR_OK;
     }
-    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return env_err(errno, "map the pages");
-    p.map = map;
-    p.seen = calloc(p.count / 8 + 1, 1);
-    if (p.seen)
-        check_all(&p);
-    enum err e = p.seen ? ERR_OK : ERR_NO_MEMORY;
-    free(p.seen);
-    munmap(map, bytes);
+    struct pages p = {.c = c, .map = map};
+    enum err e = ERR_OK;
+    if (measure(&p, (uint64_t)file.st_size)) {
+        p.seen = calloc(p.count / 8 + 1, 1);
+        e = p.seen ? ERR_OK : ERR_NO_MEMORY;
+        if (!e)
+            check_all(&p);
+        free(p.seen);
+    }
+    munmap(map, (size_t)file.st_size);
+    return e;
+}
+
+enum err check_pages(struct check *c)
+{
+    int fd;
+    int rc = mdb_env_get_fd(c->r->store->env.mdb, &fd);
+    return rc ? env_err(rc, "look at the pages") : check_file(c, fd);
+}
+
+enum err store_check_file(const char *dir, void (*say)(void *context, const char *finding),
+                          void *context, struct check_report *report)
+{
+    char path[PATH_MAX];
+    int lock, len = snprintf(path, sizeof path, "%s/data.mdb", dir);
+    struct check c = {.say = say, .context = context, .report = report};
+    *report = (struct check_report){0};
+    if (len < 0 || (size_t)len >= sizeof path)
+        return ERR_INVALID;
+    enum err e = env_lock(dir, &lock);
+    if (e)
+        return e;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    e = fd < 0 ? env_err(errno, path) : check_file(&c, fd);
+    if (fd >= 0)
+        close(fd);
+    close(lock);
     return e;
 }

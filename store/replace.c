@@ -83,7 +83,11 @@ static enum err stage_check(const struct stage *st, const struct store_settings 
     struct store_settings own = *settings;
     struct store *s;
     own.dir = st->dir;
-    enum err e = store_open(&own, &s);
+    enum err e = store_check_file(own.dir, report->say, report->context, &report->check);
+    if (!e && report->check.errors)
+        e = ERR_CORRUPT;
+    if (!e)
+        e = store_open(&own, &s);
     if (e)
         return e;
     e = store_check(s, report->say, report->context, &report->check);
