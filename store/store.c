@@ -40,8 +40,8 @@ static enum err check_proof(struct store *s, struct span sealed)
     return ERR_INVALID;
 }
 
-/* Checks the stored proof. A new one is written when there is none, and sealed as soon as there is a
- * secret; else opening writes nothing, so that `check` sees a damaged file as it was. */
+/* Checks the stored proof. A new one is written when there is none, and sealed as soon as there is
+ * a secret; else opening writes nothing, so that `check` sees a damaged file as it was. */
 static enum err check_secret(struct store *s, MDB_txn *txn)
 {
     struct span key = SPAN(META_SECRET), stored = {0};

@@ -64,8 +64,8 @@ struct store_listener {
 bool store_exists(const char *dir);
 /* Opens (or creates) the data directory and takes its lock. ERR_LOCKED when another process has it,
  * ERR_VERSION for a newer format, ERR_INVALID when main_secret does not fit the data, ERR_CORRUPT
- * when damage took away what every store has, each logged with what to do. Time in proportion to the
- * number of endpoints. */
+ * when damage took away what every store has, each logged with what to do. Time in proportion to
+ * the number of endpoints. */
 enum err store_open(const struct store_settings *settings, struct store **out) MUST_CHECK;
 /* Starts the writer. The listener is copied. */
 enum err store_start(struct store *s, const struct store_listener *listener) MUST_CHECK;
@@ -570,8 +570,8 @@ struct check_report {
  * is open and not started. */
 enum err store_check(struct store *s, void (*say)(void *context, const char *finding),
                      void *context, struct check_report *report) MUST_CHECK;
-/* Verifies the pages of a data file that nobody has opened, without LMDB, which might follow a damaged
- * one to anywhere. store_check does the same first. ERR_LOCKED, ERR_IO, ERR_NO_MEMORY, logged. */
+/* Verifies the pages of a data file that nobody has opened, without LMDB, which might follow a
+ * damaged one to anywhere. store_check does the same first. ERR_LOCKED, ERR_IO, ERR_NO_MEMORY, logged. */
 enum err store_check_file(const char *dir, void (*say)(void *context, const char *finding),
                           void *context, struct check_report *report) MUST_CHECK;
 

@@ -55,7 +55,7 @@ struct env {
     uint64_t reserved, written; /* store/reserve.h; by the writer's thread */
 };
 
-/* Creates the directory (0700), takes the lock, opens environment and trees, as store/format.h says.
+/* Creates the directory (0700), takes the lock, opens environment and trees as store/format.h says.
  * ERR_LOCKED, ERR_VERSION, ERR_CORRUPT, ERR_IO, logged. */
 enum err env_open(struct env *env, const char *dir, int64_t map_size, bool as_is) MUST_CHECK;
 void env_close(struct env *env);

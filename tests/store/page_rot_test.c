@@ -82,8 +82,8 @@ static void write_file(void)
     close(fd);
 }
 
-/* As `surehook check` looks: the pages first, so that LMDB, which would die of some, sees none that is
- * damaged. */
+/* As `surehook check` looks: the pages first, so that LMDB, which would die of some, sees none that
+ * is damaged. */
 static bool is_noticed(void)
 {
     struct store *s;
