@@ -185,8 +185,11 @@ static bool in_memory(const struct index_shown *shown, enum index_family family,
 
 static enum err check_tail(struct check *c, MDB_val key, MDB_val value)
 {
+    const struct tail_state *tail = &c->ix->tail.now;
     uint64_t number = key.mv_size == 8 ? get_be64(key.mv_data) : 0;
-    if (number <= c->ix->tail.now.written)
+    if (key.mv_size != 8 || number >= tail->next || (number > 0 && number < tail->first))
+        say(c, "a record stands outside of the tail, as number", number);
+    if (number <= tail->written)
         return ERR_OK; /* the mark, or in runs already */
     struct block block;
     if (block_open(span_of(value.mv_data, value.mv_size), &block)) {
