@@ -3,6 +3,7 @@
 
 #include "store/datafile.h"
 #include "store/replace.h"
+#include "store/reserve.h"
 
 #include <errno.h>
 
@@ -109,7 +110,7 @@ static void measure(void)
     fault_shield(false);
     sweep_begin();
     enum err e = env_used(env, 0, &used);
-    enum err reserved = env_reserve(env);
+    enum err reserved = reserve_blocks(env);
     fault_shield(true);
     sweep_end();
     if (sweep.way == FAULT_WAYS)
