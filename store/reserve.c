@@ -1,6 +1,6 @@
-/* Two reserves for two troubles: allocated blocks against a full disk, written ones against the cost
- * of growing. Blocks that are only allocated must be recorded as written at their first write, by a
- * journal of the file system that the commit's sync then waits for.
+/* Two reserves for two troubles: allocated blocks against a full disk, written ones against the
+ * cost of growing. Blocks that are only allocated must be recorded as written at their first write,
+ * in a journal of the file system that the commit's sync then waits for.
  *
  * Writing ahead while commits run gains nothing, since both want the disk; so it is done when
  * nothing else is to do, for the burst that comes. */
