@@ -8,6 +8,15 @@
 
 #include "store/delivery.h"
 
+/* Applies one operation of any kind, or refuses it alone. An error is the batch's. */
+enum err operation_apply(struct batch *b, struct store_op *op) MUST_CHECK;
+/* Whether it must not be begun while a fan-out is unfinished. */
+bool operation_waits(const struct batch *b, const struct store_op *op);
+/* At most this many index entries come with it: their room is asked for before. */
+unsigned operation_entries(const struct batch *b, const struct store_op *op);
+/* What an ingest brings; 0 for any other. */
+uint64_t operation_bytes(const struct store_op *op);
+
 /* ingest.c */
 enum err ingest_apply(struct batch *b, struct ingest_op *op) MUST_CHECK;
 /* Whether it makes its application, which ends its batch. */
