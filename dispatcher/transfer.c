@@ -21,7 +21,8 @@
 #define LOOK_US (US_PER_S / 4)    /* … and how often we look: within half a second it is over */
 #define IDLE_MAX 256
 #define RECEIVE_BUFFER 4096L
-/* What libcurl keeps of an answer until the handle's next use: its headers, and so much beside each. */
+/* What libcurl keeps of an answer until the handle's next use: its headers, and so much beside
+ * each. */
 #define IDLE_HEAD_MAX 8192
 #define LINE_COST 96
 
