@@ -571,7 +571,8 @@ struct check_report {
 enum err store_check(struct store *s, void (*say)(void *context, const char *finding),
                      void *context, struct check_report *report) MUST_CHECK;
 /* Verifies the pages of a data file that nobody has opened, without LMDB, which might follow a
- * damaged one to anywhere. store_check does the same first. ERR_LOCKED, ERR_IO, ERR_NO_MEMORY, logged. */
+ * damaged one to anywhere. store_check does the same first. ERR_LOCKED, ERR_IO, ERR_NO_MEMORY,
+ * logged. */
 enum err store_check_file(const char *dir, void (*say)(void *context, const char *finding),
                           void *context, struct check_report *report) MUST_CHECK;
 

@@ -116,9 +116,26 @@ class Recording:
             if count % 10 == 1:  # not more: what fails again and again would fill the map with attempts
                 service.post(f"/app/{self.app}/dead-letter/replay")
             service.call("PATCH", f"/app/{app}/endpoint/{endpoint}", {"disabled": True})
+            if count % 5 == 1:
+                self.bring_rare_rows(half, count)
             if count % 2:
                 service.call("DELETE", f"/app/{app}")
             time.sleep(0.1)
+
+    def bring_rare_rows(self, half, count):
+        """Those of a token, a consumer, results, a replay, a line and a sick endpoint."""
+        service, age = self.service, {"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+        kept = service.new_app(uid=f"kept-{half}-{count}")
+        service.post(f"/auth/app-portal-access/{kept}", {})
+        line = service.subscribe(kept, self.receiver, f"/line/{half}/{count}")
+        service.call("PATCH", f"/app/{kept}/endpoint/{line}", {"ordering": "fifo"})
+        sick = service.post(f"/app/{kept}/endpoint", {"url": "http://127.0.0.1:1/"}).json()["id"]
+        for n in range(3):
+            service.send(kept, b'{"n":%d}' % n)
+        service.get(f"/app/{kept}/poller/all/consumer/one?limit=1")
+        service.post("/stats/usage/app", age)
+        service.call("PUT", "/stats/usage/event-types")
+        service.post(f"/app/{kept}/endpoint/{sick}/bulk-replay", {"since": age["since"]})
 
 
 def explore(recording, states, seed, plant="none"):
