@@ -70,9 +70,23 @@ static const char *bind_app(struct store *store, const char *ref, struct api_key
     return NULL;
 }
 
+/* A member of another type would pass for absent: a key that should expire never would. */
+static bool all_texts(const json_t *request)
+{
+    static const char *const members[] = {"scope", "org", "app", "name", "expires"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const json_t *v = json_object_get(request, members[i]);
+        if (v && !json_is_string(v))
+            return false;
+    }
+    return true;
+}
+
 /* Fills the key from the request; NULL or what is wrong. */
 static const char *key_from_request(struct store *store, const json_t *request, struct api_key *key)
 {
+    if (!all_texts(request))
+        return "scope, org, app, name and expires must be texts";
     const char *org = text_of(request, "org");
     const char *name = text_of(request, "name");
     const char *expires = text_of(request, "expires");

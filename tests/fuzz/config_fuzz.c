@@ -44,7 +44,7 @@ static bool sum_duration(const char *text, __int128 *us)
 static void check_quantity(struct span text)
 {
     int64_t value, again;
-    __int128 sum;
+    __int128 sum = 0;
     struct buf out;
     char *copy = fuzz_text(text);
     buf_init(&out, 256);

@@ -1,9 +1,11 @@
-/* What names things in a request: iterators, ids, bearer tokens and queries. Each text that is
- * accepted is the one that an encoder writes, and nothing else; a JSON web token says to jansson
- * what it says to us, and is refused without its signature.
+/* What names things in a request: iterators, ids, bearer tokens and queries; and the tokens that
+ * authorization servers give. Each text that is accepted is the one that an encoder writes, and
+ * nothing else; a JSON web token, and an authorization server, say to jansson what they say to us;
+ * a web token is refused without its signature.
  *
  * Input: a byte for what it is, then its text; of a web token its header and, behind a line feed,
  * its claims, which are signed here. */
+#include "dispatcher/grant.h"
 #include "http/page_params.h"
 #include "http/query.h"
 #include "http/token.h"
@@ -216,6 +218,34 @@ static void check_bearer(struct span text)
     }
 }
 
+/* The answer of an authorization server. jansson tells texts with escapes as well, and keeps the
+ * last of two members; then they are not compared. */
+static void check_grant(struct span body)
+{
+    struct buf token;
+    int64_t lifetime = -1;
+    json_error_t error;
+    buf_init(&token, 8 * 1024);
+    const bool good = grant_answer(body, &token, &lifetime) == ERR_OK;
+    json_t *theirs = json_loadb(body.len ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, &error);
+    if (good) {
+        const bool plain = theirs && !memchr(body.ptr, '\\', body.len);
+        const json_t *seconds = json_object_get(theirs, "expires_in");
+        const json_t *type = json_object_get(theirs, "token_type");
+        HOLDS(token.len >= 1 && fuzz_is_field_value(buf_view(&token)));
+        HOLDS(!memchr(token.ptr, ' ', token.len) && !memchr(token.ptr, '\t', token.len));
+        HOLDS(lifetime >= 0 && lifetime <= GRANT_LIFETIME_MAX_US);
+        HOLDS(!plain || oracle_text_is(theirs, "access_token", buf_view(&token)));
+        HOLDS(!plain || !oracle_is_string(type) ||
+              strcasecmp(json_string_value(type), "bearer") == 0);
+        if (plain && json_is_integer(seconds) && json_integer_value(seconds) >= 0)
+            HOLDS(lifetime == GRANT_LIFETIME_MAX_US || lifetime == GRANT_LIFETIME_DEFAULT_US ||
+                  lifetime == json_integer_value(seconds) * US_PER_S);
+    }
+    json_decref(theirs);
+    buf_free(&token);
+}
+
 /* ---------------------------------------------------------------- queries */
 
 static int hex_digit(char c)
@@ -282,7 +312,7 @@ static void check_query(struct span text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span input = span_of(data, size);
-    switch (fuzz_choice(&input, 6)) {
+    switch (fuzz_choice(&input, 7)) {
     case 0:
         check_iterators(input);
         break;
@@ -298,8 +328,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 4:
         check_bearer(input);
         break;
-    default:
+    case 5:
         check_query(input);
+        break;
+    default:
+        check_grant(input);
     }
     return 0;
 }
