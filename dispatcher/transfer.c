@@ -43,7 +43,7 @@ struct transfer {
 
     size_t head_bytes, head_lines, body_bytes;
     bool final;   /* the final headers are complete */
-    bool cut;     /* the body was too long, or took too long */
+    bool cut;     /* it was too long, or its body took too long */
     bool alone;   /* it has a connection of its own */
     bool dressed; /* the handle has the certificates of its destination */
     int64_t retry_after_us;
@@ -91,7 +91,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     struct transfer *t = context;
     size_t len = size * count;
     t->head_bytes += len;
-    if (t->head_bytes > RESPONSE_HEADERS_MAX || ++t->head_lines > RESPONSE_HEADER_LINES_MAX)
+    t->cut = t->head_bytes > RESPONSE_HEADERS_MAX || ++t->head_lines > RESPONSE_HEADER_LINES_MAX;
+    if (t->cut)
         return 0;
     if (t->final)
         return len; /* trailers */

@@ -69,7 +69,7 @@ void transfer_abort(struct transfer *t);
 
 /* The result, and the attempt's timing parts. */
 void transfer_result(const struct transfer *t, struct result *result, struct attempt *timing);
-/* Whether an answer came whose body was so long, or so slow, that it was cut off. */
+/* Whether an answer came whose body or trailers were so long, or so slow, that it was cut off. */
 bool transfer_was_cut(const struct transfer *t);
 
 /* How many transfers look a name up that may not resolve: each may hold a resolver's thread. */

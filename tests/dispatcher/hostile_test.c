@@ -128,12 +128,10 @@ static void a_success_before_the_body_was_sent_decides(void **state)
     assert_outcome(&f->store->outcomes[0], ATTEMPT_SUCCESS, OUTCOME_DELIVERED);
 }
 
-/* Or those that succeed while they hold slots and memory would get all of both. */
-static void an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time(void **state)
+static void deliver_one_at_a_time(struct fixture *f, const char *path)
 {
     enum { MANY = 12 };
-    struct fixture *f = *state;
-    endpoint_at(f, 1, "/endless");
+    endpoint_at(f, 1, path);
     for (unsigned n = 0; n < MANY; n++)
         fake_add(f->store, 1, "{}", (struct wall){1000 + n});
     go(f);
@@ -145,6 +143,17 @@ static void an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time(voi
         const struct attempt *after = &f->store->outcomes[n].attempt;
         assert_true(after->started.us >= before->started.us + before->duration_us);
     }
+}
+
+/* Or those that succeed while they hold slots and memory would get all of both. */
+static void an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time(void **state)
+{
+    deliver_one_at_a_time(*state, "/endless");
+}
+
+static void so_does_one_whose_trailers_are_cut_off(void **state)
+{
+    deliver_one_at_a_time(*state, "/trailers");
 }
 
 static void a_connection_closed_after_each_answer_costs_no_attempt(void **state)
@@ -273,6 +282,7 @@ int main(void)
         TEST(a_refusal_before_the_body_was_sent_decides),
         TEST(a_success_before_the_body_was_sent_decides),
         TEST(an_endpoint_whose_answers_are_cut_off_gets_one_attempt_at_a_time),
+        TEST(so_does_one_whose_trailers_are_cut_off),
         TEST(a_connection_closed_after_each_answer_costs_no_attempt),
         TEST(the_answer_to_a_gone_delivery_stops_nobody),
         TEST(an_expunged_message_dies_unsent),
