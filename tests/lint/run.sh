@@ -37,7 +37,7 @@ analysis() {
     cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
         --error-exitcode=1 -j "$(nproc)" -I. -D_GNU_SOURCE --suppress=missingIncludeSystem \
         --suppressions-list=tests/lint/cppcheck.txt \
-        base store dispatcher http ingest admin cli tests/bench
+        base store dispatcher http ingest admin cli tests
 }
 
 python() { python3 -m compileall -q tests; }
