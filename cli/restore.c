@@ -34,9 +34,12 @@ static int restore(const struct config *config, const char *backup)
     case ERR_CONFLICT:
         fprintf(stderr, "surehook: %s is not empty; nothing was restored\n", config->store.dir);
         return 1;
-    default:
-        fprintf(stderr, "surehook: nothing was restored: %s (%llu findings)\n", err_text(e),
+    case ERR_CORRUPT:
+        fprintf(stderr, "surehook: nothing was restored: the backup is damaged: %llu findings\n",
                 (unsigned long long)report.check.errors);
+        return 1;
+    default:
+        fprintf(stderr, "surehook: cannot restore to %s: %s\n", config->store.dir, err_text(e));
         return 1;
     }
 }

@@ -10,7 +10,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from faults import BINARY, DEADLINE, TOOLS, WORKERS, Client, FaultyService, Row, check_clean, eventually, scratch
+from faults import BINARY, DEADLINE, TOOLS, WORKERS, Client, FaultyService, Row, check_clean, eventually, run, scratch
 from receivers import Answer, Receiver
 from surehook import ROOT, clean_environment
 
@@ -28,6 +28,7 @@ OLD_FORMAT = ROOT / "tests/data/format-1.tar.xz"
 COMMIT = ("batch-applied", "commit", "committed", "notified", "completed")
 WITHIN_BATCH = ("task-", "message-", "renewed", "row-", "run-", "tail-")  # killed at its commit as well
 MERGES = ("run-doomed", "run-removed")
+RESTORING = ":1"  # the first time, which is in a restore instead of a compacting
 LOST = "an event that was answered 202 did not arrive everywhere"
 UNREACHED = "it was never reached"
 
@@ -83,9 +84,9 @@ class Life:
             self.alive()
             time.sleep(0.01)
 
-    def command(self, *words):
+    def command(self, *words, data=None):
         """A command of the same binary, with the same place to die at."""
-        data = [f"--data={self.service.data}", f"--map-size={MAP}", "--log-level=error"]
+        data = [f"--data={data or self.service.data}", f"--map-size={MAP}", "--log-level=error"]
         done = subprocess.run([FAILING, *map(str, words), *data], env={**clean_environment(), **self.service.env},
                               capture_output=True, timeout=DEADLINE)
         if done.returncode == -signal.SIGKILL:
@@ -145,7 +146,9 @@ class Life:
         self.command("backup", copies / "copy")
         self.alive()
         self.service.stop()
-        if self.name.startswith("replace-"):
+        if self.place.endswith(RESTORING):
+            self.command("restore", copies / "copy", data=copies / "restored")
+        elif self.name.startswith("replace-"):
             self.command("compact")
 
     # ------------------------------------------------ life and death
@@ -181,10 +184,21 @@ class Life:
             return False
         return True
 
+    def restore_again(self):
+        """What an interrupted restore left does not hinder the next, or is the whole of it."""
+        copies, service = self.service.directory, self.service
+        again = run("restore", copies / "copy", f"--data={copies / 'restored'}", f"--map-size={MAP}")
+        if again.returncode and not (copies / "restored" / "data.mdb").exists():
+            yield f"restored again: {again.stderr}"
+        shutil.copy(service.data / "admin.key", copies / "restored")
+        service.data = service.options["data"] = copies / "restored"
+
     def judge(self):
         """What is wrong with what the dead process left."""
         self.service.kill()
         self.service.binary, self.service.env = BINARY, {}
+        if self.place.endswith(RESTORING):
+            yield from self.restore_again()
         if (self.service.data / "data.mdb").exists() and self.name != "format-step":
             unclean = check_clean(self.service, MAP)
             if unclean:
@@ -233,6 +247,8 @@ def places(quick):
         if quick and name in MERGES:
             continue
         yield name
+        if name.startswith("replace-"):
+            yield name + RESTORING
         within = name.startswith(WITHIN_BATCH)
         if within and (not quick or name.startswith("task-")):
             yield f"{name}>commit"
