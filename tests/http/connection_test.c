@@ -80,6 +80,12 @@ static void wait_for_connections(const struct http_server *server, uint64_t most
         sched_yield();
 }
 
+static void end_with_clients_gone(struct http_server *server)
+{
+    wait_for_connections(server, 0);
+    stop_server(server);
+}
+
 static void one_address_cannot_take_every_connection(void **state)
 {
     (void)state;
@@ -100,7 +106,7 @@ static void one_address_cannot_take_every_connection(void **state)
     close(second);
     close(third);
     close(fourth);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 static unsigned count_open(const int *fds, unsigned count)
@@ -136,7 +142,7 @@ static void a_newcomer_takes_the_place_of_an_address_that_has_more(void **state)
         close(many[i]);
     close(one_more);
     close(other);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 /* 2, 1 and 1: whoever comes next takes from the first address, and then all have the same. */
@@ -164,7 +170,7 @@ static void places_are_not_taken_from_who_has_no_more(void **state)
         close(fds[i]);
     close(fourth);
     close(fifth);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 /* Beyond those that are answered, a flood is closed without a word, and others still get in. */
@@ -183,7 +189,7 @@ static void a_flood_of_connections_leaves_room_for_others(void **state)
     for (unsigned i = 0; i < FLOOD; i++)
         close(flood[i]);
     close(other);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 static void answers_that_nobody_reads_are_bounded_in_all(void **state)
@@ -204,7 +210,7 @@ static void answers_that_nobody_reads_are_bounded_in_all(void **state)
     close(small);
     for (int i = 0; i < CLIENTS; i++)
         close(fds[i]);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 static void an_event_does_not_wait_behind_many_lists(void **state)
@@ -236,7 +242,7 @@ static void an_event_does_not_wait_behind_many_lists(void **state)
         close(fds[i]);
     }
     close(event);
-    stop_server(server);
+    end_with_clients_gone(server);
 }
 
 int main(void)
