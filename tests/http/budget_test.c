@@ -48,18 +48,6 @@ static void a_small_share_fits_beside_any_number_of_hoarders(void **state)
     assert_true(budget_move(&b, &small, least));
 }
 
-static void it_is_short_when_three_quarters_are_taken(void **state)
-{
-    (void)state;
-    struct budget b = {.max = 100};
-    size_t first = 0, second = 0;
-    assert_true(budget_move(&b, &first, 50));
-    assert_true(budget_move(&b, &second, 24));
-    assert_false(budget_is_short(&b));
-    assert_true(budget_move(&b, &second, 25));
-    assert_true(budget_is_short(&b));
-}
-
 static void what_is_larger_than_all_is_refused(void **state)
 {
     (void)state;
@@ -76,7 +64,6 @@ int main(void)
         cmocka_unit_test(one_alone_may_have_half),
         cmocka_unit_test(who_gives_back_makes_room),
         cmocka_unit_test(a_small_share_fits_beside_any_number_of_hoarders),
-        cmocka_unit_test(it_is_short_when_three_quarters_are_taken),
         cmocka_unit_test(what_is_larger_than_all_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
