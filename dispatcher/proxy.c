@@ -67,6 +67,8 @@ static const char *bad_parts(const struct parts *p)
     if (!span_eq_nocase(scheme, SPAN("http")) && !span_eq_nocase(scheme, SPAN("https")) &&
         !span_eq_nocase(scheme, SPAN("socks5")))
         return "a proxy is http, https or socks5";
+    if (strspn(p->port, "0") == strlen(p->port))
+        return "the port is a number from 1 to 65535";
     if (p->user && !*p->user)
         return "the user is empty";
     if (p->user && strchr(p->user, ':'))

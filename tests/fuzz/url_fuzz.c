@@ -3,9 +3,11 @@
  * spelling a resolver would take it; addresses are judged as that table judges them; what the
  * operator allowed can be read back.
  *
- * Input: a byte for what it is, then a URL, the bytes of an address, its text, or subnets. */
+ * Input: a byte for what it is, then a URL, the bytes of an address, its text, subnets, or a proxy
+ * and, behind a line feed, for whom it is left out. */
 #include "base/bounds.h"
 #include "dispatcher/endpoint_url.h"
+#include "dispatcher/proxy.h"
 #include "tests/fuzz/address_oracle.h"
 
 #include <arpa/inet.h>
@@ -100,6 +102,69 @@ static void check_subnets(struct span input)
     }
     buf_free(&out);
     free(text);
+}
+
+/* ---------------------------------------------------------------- the proxy */
+
+static void print_bypass(const struct proxy *p, struct buf *out)
+{
+    char text[INET6_ADDRSTRLEN];
+    for (unsigned i = 0; i < p->name_count; i++)
+        buf_printf(out, "%s,", p->names[i]);
+    for (unsigned i = 0; i < p->subnet_count; i++) {
+        const struct subnet *s = &p->subnets[i];
+        HOLDS(inet_ntop(s->family, s->address, text, sizeof text));
+        buf_printf(out, "%s/%u,", text, s->bits);
+    }
+    if (out->len)
+        out->ptr[--out->len] = '\0';
+}
+
+/* The list is read as written, and each name of it goes without the proxy. */
+static void check_bypass(const char *list)
+{
+    struct proxy p = {.url = NULL}, again = {.url = NULL};
+    struct buf text;
+    const char *why = NULL;
+    buf_init(&text, 64 * 1024);
+    if (proxy_parse_bypass(list, &p, &why) == ERR_OK) {
+        print_bypass(&p, &text);
+        HOLDS(!text.failed && proxy_parse_bypass(text.ptr, &again, &why) == ERR_OK);
+        HOLDS(again.name_count == p.name_count && again.subnet_count == p.subnet_count);
+        HOLDS(memcmp(again.subnets, p.subnets, sizeof p.subnets) == 0);
+        for (unsigned i = 0; i < p.name_count; i++) {
+            HOLDS(strcmp(again.names[i], p.names[i]) == 0);
+            HOLDS(p.names[i][0] == '.' || proxy_bypasses_name(&p, p.names[i]));
+        }
+    } else {
+        HOLDS(why && *why);
+    }
+    proxy_free(&p);
+    proxy_free(&again);
+    buf_free(&text);
+}
+
+/* What is kept of a proxy's URL leads where the whole does, without its credentials. */
+static void check_proxy(struct span input)
+{
+    struct span rest = input, line = span_cut(&rest, '\n');
+    char *text = fuzz_text(line), *bypass = fuzz_text(rest);
+    struct proxy p, again;
+    const char *why = NULL;
+    if (proxy_parse(text, &p, &why) == ERR_OK) {
+        HOLDS(p.port && !strchr(p.url, '@') && !p.user == !p.password);
+        HOLDS(proxy_parse(p.url, &again, &why) == ERR_OK);
+        HOLDS(strcmp(again.url, p.url) == 0 && again.port == p.port && again.socks == p.socks);
+        HOLDS(!again.user && !again.address == !p.address);
+        HOLDS(!p.address || strcmp(again.address, p.address) == 0);
+        proxy_free(&again);
+    } else {
+        HOLDS(why && *why);
+    }
+    proxy_free(&p);
+    check_bypass(bypass);
+    free(text);
+    free(bypass);
 }
 
 /* ---------------------------------------------------------------- URLs */
@@ -220,7 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why;
     if (fuzz_planted() && !strict.count)
         HOLDS(guard_parse("192.0.2.0/31", &strict, &why) == ERR_OK);
-    switch (fuzz_choice(&input, 5)) {
+    switch (fuzz_choice(&input, 6)) {
     case 0:
         check_url(input, false);
         break;
@@ -233,8 +298,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3:
         check_text(input);
         break;
-    default:
+    case 4:
         check_subnets(input);
+        break;
+    default:
+        check_proxy(input);
     }
     return 0;
 }
