@@ -375,7 +375,8 @@ static bool gather(struct writer *w)
     } else if (!w->queue.count && (!w->more || stopping)) {
         if (!stopping && !failed && reserve_wants(&w->s->env))
             use_idle_time(w);
-        if (!w->queue.count)
+        /* The idle time may have had the wake of a stop. */
+        if (!w->queue.count && (stopping || atomic_load(&w->open)))
             inbox_wait(w->inbox, failed ? MONO_NEVER : next_wake(w));
     }
     take(w);
