@@ -135,6 +135,18 @@ void retry_policy_read(struct body *b, struct retry_policy *out)
     body_leave(b, "retryPolicy", &inner);
 }
 
+static void read_fresh_share(struct body *b, struct endpoint *out)
+{
+    int64_t percent;
+    const enum field state = body_integer(b, "freshShare", 0, FRESH_SHARE_MAX, &percent);
+    if (state == FIELD_NULL)
+        out->fresh_share = 0;
+    if (state == FIELD_VALUE)
+        out->fresh_share = 1 + (unsigned)percent;
+    if (out->fresh_share > 1 && out->ordering != ORDERING_NONE)
+        body_refuse(b, "freshShare", "must be 0 or null where ordering is asked for");
+}
+
 void retry_policy_read_endpoint(struct body *b, int64_t most, struct endpoint *out)
 {
     int64_t in_flight = out->max_in_flight;
@@ -147,6 +159,7 @@ void retry_policy_read_endpoint(struct body *b, int64_t most, struct endpoint *o
     if (body_integer(b, "maxInFlight", 1, most, &in_flight) == FIELD_NULL)
         in_flight = 0;
     out->max_in_flight = (uint32_t)in_flight;
+    read_fresh_share(b, out);
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -220,4 +233,8 @@ void retry_policy_out_endpoint(struct json_writer *w, const struct endpoint *e)
         jw_member_int(w, "maxInFlight", e->max_in_flight);
     else
         jw_member_null(w, "maxInFlight");
+    if (e->fresh_share)
+        jw_member_int(w, "freshShare", e->fresh_share - 1);
+    else
+        jw_member_null(w, "freshShare");
 }

@@ -12,7 +12,8 @@
 
 /* `retryPolicy`: replaced as a whole. */
 void retry_policy_read(struct body *b, struct retry_policy *out);
-/* `paused`, `retryPolicy`, `attemptTimeout`, and `maxInFlight` up to `most`. */
+/* `paused`, `retryPolicy`, `attemptTimeout`, `maxInFlight` up to `most`, and `freshShare`. The
+ * ordering must have been read. */
 void retry_policy_read_endpoint(struct body *b, int64_t most, struct endpoint *out);
 
 /* The members of the same names. */

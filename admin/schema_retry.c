@@ -2,6 +2,7 @@
  * has a say in. */
 #include "admin/schemas.h"
 
+#include "base/bounds.h"
 #include "store/retry.h"
 
 #define DURATION_PATTERN "^(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$"
@@ -85,3 +86,10 @@ const struct schema schema_max_in_flight = {
     .min = 1,
     .max = 10000,
     .example = "4"};
+const struct schema schema_fresh_share = {
+    .kind = SCHEMA_INTEGER,
+    .about = "Percent of the attempts of an endpoint that is behind that go to new messages; null: "
+             "as the option `fresh-share` says. An ordered endpoint has none.",
+    .min = 0,
+    .max = FRESH_SHARE_MAX,
+    .example = "50"};

@@ -43,7 +43,8 @@
     FIELD_RARE_NULL("paused", schema_boolean, "What it gets waits until it is resumed."), \
         FIELD_RARE_NULL("retryPolicy", schema_retry_policy, NULL),                        \
         FIELD_RARE_NULL("attemptTimeout", schema_attempt_timeout, NULL),                  \
-        FIELD_RARE_NULL("maxInFlight", schema_max_in_flight, NULL)
+        FIELD_RARE_NULL("maxInFlight", schema_max_in_flight, NULL),                       \
+        FIELD_RARE_NULL("freshShare", schema_fresh_share, NULL)
 #define FIELD_NONE_OUT(name, type)                                     \
     {                                                                  \
         name, &(type), SCHEMA_REQUIRED | SCHEMA_NULLABLE, NULL, "null" \
@@ -52,7 +53,8 @@
     FIELD_MUST("paused", schema_boolean, NULL),                   \
         FIELD_NONE_OUT("retryPolicy", schema_retry_policy),       \
         FIELD_NONE_OUT("attemptTimeout", schema_attempt_timeout), \
-        FIELD_NONE_OUT("maxInFlight", schema_max_in_flight)
+        FIELD_NONE_OUT("maxInFlight", schema_max_in_flight),      \
+        FIELD_NONE_OUT("freshShare", schema_fresh_share)
 
 /* schema_common.c */
 extern const struct schema schema_boolean, schema_time, schema_count, schema_text, schema_object;
@@ -82,7 +84,8 @@ extern const struct schema schema_portal_access_in, schema_portal_access_out,
     schema_portal_expire_in;
 
 /* schema_retry.c */
-extern const struct schema schema_retry_policy, schema_attempt_timeout, schema_max_in_flight;
+extern const struct schema schema_retry_policy, schema_attempt_timeout, schema_max_in_flight,
+    schema_fresh_share;
 
 /* schema_endpoint.c */
 extern const struct schema schema_endpoint_in, schema_endpoint_patch, schema_endpoint_out;

@@ -88,6 +88,7 @@
 #define ACCESS_TOKEN_MAX (8 * 1024)   /* receivers take heads of 8 to 16 KiB */
 #define RETRY_AFTER_MAX_S (24 * 3600) /* a subscriber may not park its deliveries for longer */
 #define ATTEMPT_TIMEOUT_MAX_S 300     /* an attempt holds a slot for so long at most */
+#define FRESH_SHARE_MAX 90            /* percent of attempts: the oldest must not starve either */
 #define READY_MAX \
     512 /* deliveries in memory per endpoint, waiting for their turn: at 64 three
                          quarters of a saturated endpoint's went through the disk */

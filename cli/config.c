@@ -66,7 +66,8 @@ const struct option config_options[] = {
      .fallback = "1",
      .min = 0,
      .max = 1,
-     .help = "Share of the distance to the previous step over which a delay is spread; 1 is full."},
+     .help = "Share of the distance to the previous step over which a delay is spread, or of half "
+             "of the delay where steps hardly grow; 1 is full."},
     {.name = "breaker-attempts",
      .type = OPTION_INTEGER,
      .offset = AT(dispatcher.breaker.attempts),

@@ -17,9 +17,6 @@ struct breaker_policy {
     struct durations waits; /* before the probes; the last one repeats. None: it never opens */
 };
 
-/* The largest share of fresh deliveries, in percent: the oldest must not starve either. */
-#define FRESH_SHARE_MAX 90
-
 enum signature_headers { SIGNATURE_WEBHOOK, SIGNATURE_SVIX, SIGNATURE_BOTH };
 
 struct dispatcher_settings {

@@ -194,6 +194,14 @@ static unsigned max_in_flight(const struct lanes *l, const struct endpoint *endp
                                                                      : most;
 }
 
+static unsigned fresh_share(const struct lanes *l, const struct endpoint *endpoint)
+{
+    if (endpoint->ordering != ORDERING_NONE)
+        return 0;
+    return endpoint->fresh_share ? endpoint->fresh_share - 1
+                                 : (unsigned)l->shared->settings.fresh_share;
+}
+
 /* The rates of the endpoint and of its application, how much it gets at once, and how much of that
  * what is fresh gets. */
 static enum err load_rates(struct lanes *l, struct lane *lane, const struct endpoint *endpoint)
@@ -212,8 +220,7 @@ static enum err load_rates(struct lanes *l, struct lane *lane, const struct endp
         return e;
     lane_set_rates(lane, endpoint->throttle_rate, throttle, l->mono);
     limit_set_max(&lane->limit, max_in_flight(l, endpoint), l->mono);
-    if (endpoint->ordering == ORDERING_NONE)
-        lane->fresh_share = (unsigned)l->shared->settings.fresh_share;
+    lane->fresh_share = fresh_share(l, endpoint);
     return ERR_OK;
 }
 

@@ -92,6 +92,7 @@ struct endpoint {
     struct retry_policy retry;
     int64_t timeout_us;     /* of one attempt in all; 0: the option's */
     uint32_t max_in_flight; /* 0: the option's, which is never exceeded */
+    unsigned fresh_share;   /* of what is new while it is behind: 1 + percent; 0: the option's */
     struct endpoint_auth auth;
     struct endpoint_tls tls; /* any of it: the URL is https */
     unsigned key_count;

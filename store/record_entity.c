@@ -30,6 +30,7 @@ enum {
     ENDPOINT_MAX_IN_FLIGHT,
     ENDPOINT_AUTH,
     ENDPOINT_TLS,
+    ENDPOINT_FRESH_SHARE,
 };
 enum { PORTAL_FLAGS = 1 };
 enum { TYPE_NAME = 1, TYPE_DESCRIPTION, TYPE_GROUP, TYPE_FLAG, TYPE_SCHEMAS, TYPE_RETRY };
@@ -215,6 +216,7 @@ void record_endpoint_encode(const struct endpoint *e, const struct vault *v, str
     encode_retry(out, ENDPOINT_RETRY, &e->retry);
     encode_number(out, ENDPOINT_TIMEOUT, e->timeout_us);
     encode_number(out, ENDPOINT_MAX_IN_FLIGHT, e->max_in_flight);
+    encode_number(out, ENDPOINT_FRESH_SHARE, e->fresh_share);
     record_auth_encode(e, v, ENDPOINT_AUTH, out);
     record_tls_encode(e, v, ENDPOINT_TLS, out);
     codec_end(out, start);
@@ -247,6 +249,11 @@ static bool decode_pace(const struct codec_tagged *f, struct endpoint *e)
         return retry_policy_decode(f->value, &e->retry);
     case ENDPOINT_TIMEOUT:
         return decode_number(f->value, ATTEMPT_TIMEOUT_MAX_S * US_PER_S, &e->timeout_us);
+    case ENDPOINT_FRESH_SHARE:
+        if (!decode_number(f->value, 1 + FRESH_SHARE_MAX, &v))
+            return false;
+        e->fresh_share = (unsigned)v;
+        return true;
     default:
         if (!decode_number(f->value, UINT16_MAX, &v))
             return false;
@@ -324,6 +331,7 @@ static enum err decode_endpoint_tagged(struct reader *r, const struct vault *v, 
         case ENDPOINT_RETRY:
         case ENDPOINT_TIMEOUT:
         case ENDPOINT_MAX_IN_FLIGHT:
+        case ENDPOINT_FRESH_SHARE:
             if (!decode_pace(&f, e))
                 return ERR_CORRUPT;
             break;

@@ -74,7 +74,8 @@ static struct endpoint an_endpoint(struct span *filters)
     "\"description\":\"\",\"version\":1,\"disabled\":false,\"filterTypes\":[\"user.created\"]," \
     "\"eventTypes\":[\"user.created\"],\"channels\":[\"c1\"],\"rateLimit\":null,"               \
     "\"throttleRate\":null,\"ordering\":\"none\",\"cloudEvents\":\"none\",\"paused\":false,"    \
-    "\"retryPolicy\":null,\"attemptTimeout\":null,\"maxInFlight\":null,\"metadata\":{},"        \
+    "\"retryPolicy\":null,\"attemptTimeout\":null,\"maxInFlight\":null,\"freshShare\":null,"    \
+    "\"metadata\":{},"                                                                          \
     "\"createdAt\":" TEXT0 ",\"updatedAt\":" TEXT1
 
 static void an_endpoint_shows_neither_secret_nor_headers(void **state)

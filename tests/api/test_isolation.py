@@ -142,12 +142,12 @@ def test_an_application_with_many_endpoints_leaves_another_its_share(start, new_
 
 def test_new_events_get_their_share_of_an_endpoint_that_is_behind(start, new_receiver, never):
     """But for an ordered one, which gets them in their order."""
-    service = start(endpoint_max_in_flight=1, fresh_share=50, request_timeout="60s")
+    service = start(endpoint_max_in_flight=1, request_timeout="60s")
     app = service.new_app()
     plain, ordered = new_receiver(), new_receiver()
-    service.subscribe(app, plain)
-    path = f"/app/{app}/endpoint/{service.subscribe(app, ordered)}"
-    assert service.call("PATCH", path, {"ordering": "fifo"}).status == 200
+    for receiver, field in (plain, {"freshShare": 50}), (ordered, {"ordering": "fifo"}):
+        path = f"/app/{app}/endpoint/{service.subscribe(app, receiver)}"
+        assert service.call("PATCH", path, field).status == 200
     for receiver in (plain, ordered):
         receiver.script = lambda d: Answer(204, hold=never)
     old = batch(service, app, 300)

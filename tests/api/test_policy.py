@@ -58,6 +58,8 @@ def test_a_policy_is_shown_as_it_is_kept(service, app):
         ("retryPolicy", {"schedule": []}, {**SHOWN, "schedule": []}, None),
         ("attemptTimeout", "90s", "1m30s", None),
         ("maxInFlight", 3, 3, None),
+        ("freshShare", 0, 0, None),
+        ("freshShare", 90, 90, None),
     ],
 )
 def test_a_put_that_does_not_know_the_field_leaves_it(service, app, name, value, shown, none):
@@ -121,6 +123,9 @@ def test_a_policy_that_cannot_be_followed_is_refused(service, app, policy, place
         ("maxInFlight", 0),
         ("maxInFlight", 51),  # the option's default is 50
         ("maxInFlight", "4"),
+        ("freshShare", -1),
+        ("freshShare", 91),
+        ("freshShare", True),
         ("paused", 1),
     ],
 )
@@ -128,6 +133,18 @@ def test_what_is_out_of_its_bounds_is_refused(service, app, name, value):
     reply = service.post(f"/app/{app}/endpoint", {"url": URL, name: value})
     assert reply.status == 422
     assert reply.json()["detail"][0]["loc"] == ["body", name]
+
+
+def test_an_ordered_endpoint_has_no_share_for_what_is_new(service, app):
+    """It would change nothing there: what is accepted has an effect."""
+    path = f"/app/{app}/endpoint/erp"
+    both = {"url": URL, "ordering": "fifo", "freshShare": 10}
+    assert service.call("PUT", path, both).json()["detail"][0]["loc"] == ["body", "freshShare"]
+    assert service.call("PUT", path, {"url": URL, "freshShare": 10}).status == 201
+    assert service.call("PATCH", path, {"ordering": "key"}).status == 422
+    assert service.call("PATCH", path, {"ordering": "key", "freshShare": None}).status == 200
+    assert service.call("PATCH", path, {"freshShare": 10}).status == 422
+    assert service.call("PATCH", path, {"freshShare": 0}).status == 200
 
 
 def test_an_event_type_made_again_has_no_policy_of_the_archived_one(service):

@@ -440,6 +440,22 @@ static void a_seed_replays_byte_for_byte(void **state)
     }
 }
 
+static void every_thread_has_slots_of_its_own_and_all_are_given_out(void **state)
+{
+    (void)state;
+    for (int64_t all = 1; all < 300; all++)
+        for (int64_t threads = 1; threads <= 64; threads++) {
+            struct shared s = {.settings = {.max_in_flight = all, .threads = threads}};
+            share_slots(&s);
+            const int64_t count = s.settings.threads, slow = all > 1 ? all / 2 : 1;
+            assert_in_range(count, 1, threads);
+            assert_true(s.reserved >= 1 && s.slow_reserved >= 1);
+            assert_true(s.in_flight.max >= 0 && s.slow.max >= 0);
+            assert_int_equal(s.in_flight.max + s.reserved * count, all);
+            assert_int_equal(s.slow.max + s.slow_reserved * count, slow);
+        }
+}
+
 /* Exit status 1 when one of them breaks a promise. */
 static int run_seeds(uint64_t from, uint64_t count, bool printed)
 {
@@ -471,6 +487,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_seed_breaks_a_promise),
         cmocka_unit_test(a_seed_replays_byte_for_byte),
+        cmocka_unit_test(every_thread_has_slots_of_its_own_and_all_are_given_out),
     };
     log_setup((enum log_level)(LOG_ERROR + 1), LOG_TEXT);
     if (curl_global_init(CURL_GLOBAL_DEFAULT))

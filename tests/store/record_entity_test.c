@@ -207,6 +207,21 @@ static void a_paused_endpoint_with_a_policy_is_written_as_its_golden_file_says(v
     golden_mutations(&encoded, decode_endpoint);
 }
 
+static void an_endpoint_with_a_share_for_what_is_new_is_written_as_its_golden_file_says(
+    void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint(), *out;
+    in.fresh_share = 1 + FRESH_SHARE_MAX;
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_same("endpoint_fresh_share", &encoded);
+    assert_int_equal(record_endpoint_decode(buf_view(&encoded), plain, &out), ERR_OK);
+    compare_endpoint(out, &in);
+    assert_int_equal(out->fresh_share, in.fresh_share);
+    endpoint_free(&out);
+    golden_mutations(&encoded, decode_endpoint);
+}
+
 static void a_time_or_a_limit_out_of_its_bounds_is_damage(void **state)
 {
     (void)state;
@@ -217,6 +232,11 @@ static void a_time_or_a_limit_out_of_its_bounds_is_damage(void **state)
     buf_clear(&encoded);
     in.timeout_us = 0;
     in.max_in_flight = UINT16_MAX + 1;
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
+    buf_clear(&encoded);
+    in.max_in_flight = 0;
+    in.fresh_share = 2 + FRESH_SHARE_MAX;
     record_endpoint_encode(&in, plain, &encoded);
     assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_CORRUPT);
 }
@@ -483,6 +503,7 @@ int main(void)
         RECORD_TEST(an_endpoint_of_nothing_but_defaults_survives),
         RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),
         RECORD_TEST(a_paused_endpoint_with_a_policy_is_written_as_its_golden_file_says),
+        RECORD_TEST(an_endpoint_with_a_share_for_what_is_new_is_written_as_its_golden_file_says),
         RECORD_TEST(a_time_or_a_limit_out_of_its_bounds_is_damage),
         RECORD_TEST(an_event_type_with_a_policy_is_written_as_its_golden_file_says),
         RECORD_TEST(a_policy_that_would_not_end_is_damage),
