@@ -240,7 +240,7 @@ FUZZ_SEED    ?= $(if $(CI),1,0)
 # Without clang it is skipped, but not in CI.
 .PHONY: fuzz
 fuzz: | $(DEPS)/fuzz ## every parser of outside bytes under libFuzzer for a minute (FUZZ_SECONDS, FUZZ_SEED)
-	@if command -v $(FUZZ_CC) >/dev/null; then $(MAKE) MODE=fuzz CC=$(FUZZ_CC) fuzz-run; else \
+	@if command -v $(FUZZ_CC) >/dev/null; then $(MAKE) MODE=fuzz CC="$(FUZZ_CC)" fuzz-run; else \
 	    echo "fuzz: SKIPPED, there is no $(FUZZ_CC) here"; [ -z "$(CI)" ]; fi
 
 .PHONY: fuzz-run
