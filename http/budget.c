@@ -27,11 +27,6 @@ bool budget_move(struct budget *b, size_t *share, size_t wanted)
     return true;
 }
 
-bool budget_is_short(const struct budget *b)
-{
-    return atomic_load_explicit(&b->used, memory_order_relaxed) >= b->max - b->max / 4;
-}
-
 void budget_leave(struct budget *b, size_t *share)
 {
     give_back(b, *share);

@@ -20,7 +20,5 @@ struct budget {
 bool budget_move(struct budget *b, size_t *share, size_t wanted)
     __attribute__((warn_unused_result));
 void budget_leave(struct budget *b, size_t *share);
-/* Three quarters are taken: what may be large should not begin. */
-bool budget_is_short(const struct budget *b);
 
 #endif

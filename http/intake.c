@@ -449,21 +449,15 @@ static struct request *take_put_off(struct intake *in)
     return req;
 }
 
-/* Whether a list can neither begin in this turn nor soon, or nobody reads what was sent before. */
-static bool is_flooded(const struct intake *in)
-{
-    return in->put_off_count == PUT_OFF_MAX || budget_is_short(&in->site->replies);
-}
-
 static enum MHD_Result handle(struct intake *in, struct request *req)
 {
     connection_allow_for_ever(connection_of(req->mhd));
-    if (may_be_put_off(req) && is_flooded(in))
-        request_fail_err(req, ERR_BUSY, NULL);
-    else if (may_be_put_off(req) && in->reading_us <= 0)
+    if (in->reading_us > 0 || !may_be_put_off(req))
+        run_handler(in, req);
+    else if (in->put_off_count < PUT_OFF_MAX)
         put_off(in, req);
     else
-        run_handler(in, req);
+        request_fail_err(req, ERR_BUSY, NULL);
     if (req->phase == REQUEST_ANSWERED)
         return reply_queue(in, req);
     in->waiting++;
