@@ -43,6 +43,7 @@ QUICK = {"events": 3_000, "seconds": 1, "backlog": 20_000, "hostile_backlog": 10
 
 # Of the figures beside the sick, as a share of those alone.
 RATE_LEAST, LATENCY_MOST, START_MOST = 0.9, 1.1, 1.1
+START_MORE_MS = 20  # whatever waits: the tail of the index is read back, which has a bound
 MEMORY_MORE_MIB = 64
 ATTEMPT_MOST_S = REQUEST_TIMEOUT_S + 1
 
@@ -193,7 +194,7 @@ def judge(fair, beside, longest_s, quick):
     for name in ("p99 at 1,000/s", "p99 at half"):
         if beside[name] > LATENCY_MOST * fair[name]:
             missed.append(name)
-    if beside["start-up"] > START_MOST * fair["start-up"]:
+    if beside["start-up"] > START_MOST * fair["start-up"] + START_MORE_MS:
         missed.append("start-up")
     return missed
 
