@@ -154,6 +154,59 @@ static void damaged_portal_tokens_leave_when_one_is_made_or_ended(void **state)
     rig_close(&r);
 }
 
+static bool has_ended(const struct id *task)
+{
+    const struct id org = store_default_org(r.s);
+    struct task_info info;
+    struct store_read *read;
+    OK(store_read_begin(r.s, &read));
+    OK(store_task_get(read, &org, task, &info));
+    store_read_end(&read);
+    return info.finished;
+}
+
+/* Nothing is checked at the end: the damaged row stays. */
+static void figures_end_at_a_damaged_row_of_the_list(void **state)
+{
+    (void)state;
+    begin();
+    const struct id org = store_default_org(r.s);
+    plant(TREE_APP_ORG, key_id(&org), 30);
+    plant(TREE_STAT, key_number(UINT32_MAX), 5);
+    for (int types = 0; types < 2; types++) {
+        struct aggregate_op op = {
+            .org = org, .event_types = types, .until = r.now, .task = id_random(r.now)};
+        OK(rig_do(&r, &op.op, STORE_AGGREGATE));
+        rig_turns(&r, 6);
+        assert_true(has_ended(&op.task));
+    }
+    assert_int_equal(r.failures, 0);
+    rig_stop(&r);
+    rig_remove(&r);
+}
+
+/* What it had counts for nobody any more. */
+static void figures_leave_out_an_application_that_goes_meanwhile(void **state)
+{
+    (void)state;
+    begin();
+    struct aggregate_op op = {
+        .org = store_default_org(r.s), .until = r.now, .task = id_random(r.now)};
+    struct aggregate_op types = op;
+    types.task = id_random(r.now);
+    types.event_types = true;
+    struct app_op removal = {.id = a.id};
+    unsigned wanted = r.done + 3;
+    rig_submit(&r, &removal.op, STORE_APP_DELETE);
+    rig_submit(&r, &op.op, STORE_AGGREGATE);
+    rig_submit(&r, &types.op, STORE_AGGREGATE);
+    rig_await(&r, wanted);
+    OK(removal.op.result);
+    rig_turns(&r, 6);
+    assert_true(has_ended(&op.task) && has_ended(&types.task));
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_message_that_expires_takes_its_damaged_deliveries_with_it),
         cmocka_unit_test(an_expunging_passes_damaged_deliveries),
         cmocka_unit_test(damaged_portal_tokens_leave_when_one_is_made_or_ended),
+        cmocka_unit_test(figures_end_at_a_damaged_row_of_the_list),
+        cmocka_unit_test(figures_leave_out_an_application_that_goes_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
