@@ -50,8 +50,8 @@
 #define TLS_CA_MAX (16 * 1024) /* PEM: a private authority's few, not a system's bundle */
 #define TLS_CERTIFICATE_MAX (16 * 1024)
 #define TLS_KEY_MAX (8 * 1024) /* an RSA key of 8,192 bits has 6.5 KiB */
-#define SIGNING_KEYS_MAX 11     /* the newest and at most 10 old ones that still sign */
-#define SIGNING_KEY_MAX 96      /* bytes of an encoded secret: ed25519 has 64 */
+#define SIGNING_KEYS_MAX 11    /* the newest and at most 10 old ones that still sign */
+#define SIGNING_KEY_MAX 96     /* bytes of an encoded secret: ed25519 has 64 */
 #define BATCH_MESSAGES_MAX 1000
 #define PAGE_MAX 250            /* limit of a list */
 #define RATE_MAX 65535          /* of anything by the second: SDKs keep rates in 16 bits */

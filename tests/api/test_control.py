@@ -54,7 +54,8 @@ def test_any_line_is_answered_with_an_error(ask):
     rng = random.Random(2)
     good = b'{"do":"key.create","scope":"admin","name":"n","expires":"1h"}'
     lines = [b"", b"null", b"[]", b"{}", b'{"do":5}', b'{"do":"x"}', good + good, b'{"do":"status","do":"status"}',
-             b'{"do":"backup"}', b'{"do":"backup","dir":"here"}', b'{"do":"key.revoke","id":5}', b"[" * 3000]  # fmt: skip
+             b'{"do":"backup"}', b'{"do":"backup","dir":"here"}', b'{"do":"key.revoke","id":5}',
+             b"[" * 3000]  # fmt: skip
     for _ in range(150):
         line = bytearray(good)
         for _ in range(rng.randint(1, 4)):
