@@ -216,9 +216,9 @@ void record_endpoint_encode(const struct endpoint *e, const struct vault *v, str
     encode_retry(out, ENDPOINT_RETRY, &e->retry);
     encode_number(out, ENDPOINT_TIMEOUT, e->timeout_us);
     encode_number(out, ENDPOINT_MAX_IN_FLIGHT, e->max_in_flight);
-    encode_number(out, ENDPOINT_FRESH_SHARE, e->fresh_share);
     record_auth_encode(e, v, ENDPOINT_AUTH, out);
     record_tls_encode(e, v, ENDPOINT_TLS, out);
+    encode_number(out, ENDPOINT_FRESH_SHARE, e->fresh_share);
     codec_end(out, start);
 }
 

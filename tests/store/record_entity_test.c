@@ -220,6 +220,14 @@ static void an_endpoint_with_a_share_for_what_is_new_is_written_as_its_golden_fi
     assert_int_equal(out->fresh_share, in.fresh_share);
     endpoint_free(&out);
     golden_mutations(&encoded, decode_endpoint);
+    /* Behind what came before it. */
+    buf_clear(&encoded);
+    in.max_in_flight = 3;
+    in.auth.kind = AUTH_BASIC;
+    in.auth.user = SPAN("user");
+    in.auth.secret = SPAN("the password");
+    record_endpoint_encode(&in, plain, &encoded);
+    assert_int_equal(decode_endpoint(buf_view(&encoded)), ERR_OK);
 }
 
 static void a_time_or_a_limit_out_of_its_bounds_is_damage(void **state)
