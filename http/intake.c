@@ -20,8 +20,8 @@
 #define MHD_IS_LENIENT (MHD_VERSION < 0x01000000)
 #define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
 #define SPARE_MAX 256
-#define READING_US (5 * US_PER_MS) /* of a turn, for lists and the like */
-#define PUT_OFF_MAX 64             /* of them that wait for a later one */
+#define READING_US (5 * US_PER_MS) /* for lists and the like, at once */
+#define PUT_OFF_MAX 64             /* of them that wait for their time */
 #define IDEMPOTENCY_KEY_MAX 255
 #define GOODBYE_US \
     US_PER_S /* for a client to read an answer that was written around libmicrohttpd */
@@ -501,7 +501,16 @@ static void resume_answered(struct intake *in, struct request *req)
     MHD_resume_connection(req->mhd);
 }
 
-void intake_continue(struct intake *in)
+static void earn_reading(struct intake *in, bool idle)
+{
+    struct mono now = in->connections->now;
+    in->reading_us += (now.us - in->earned_at.us) / 2;
+    in->earned_at = now;
+    if (idle || in->reading_us > READING_US)
+        in->reading_us = READING_US;
+}
+
+void intake_continue(struct intake *in, bool idle)
 {
     struct inbox_item *item = inbox_take(in->inbox);
     while (item) {
@@ -510,7 +519,7 @@ void intake_continue(struct intake *in)
         request_continue(req);
         resume_answered(in, req);
     }
-    in->reading_us = READING_US;
+    earn_reading(in, idle);
     while (in->put_off && in->reading_us > 0) {
         struct request *req = take_put_off(in);
         run_handler(in, req);

@@ -17,9 +17,11 @@ struct intake {
     unsigned spare_count;
     unsigned waiting; /* requests that are suspended */
     bool closing;     /* every reply ends its connection */
-    /* Lists take long, and events must not wait behind many of them: beyond a share of the turn
-     * they are suspended, and begin in a later one, in order. */
-    int64_t reading_us; /* left of that share */
+    /* Lists take long, and neither events nor new connections must wait behind many of them: they
+     * get half of the time, and more when there is nothing else to do. Beyond it they are
+     * suspended, and begin later, in order. */
+    int64_t reading_us;    /* that they may take now */
+    struct mono earned_at; /* when that was last added to */
     unsigned put_off_count;
     struct request *put_off, *last_put_off;
 };
@@ -48,8 +50,8 @@ void intake_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
 void intake_log(void *cls, const char *format, va_list args);
 
 /* Continues the requests whose operations came back, and begins some of those that were put off;
- * MHD_run must follow. */
-void intake_continue(struct intake *in);
+ * MHD_run must follow. `idle`: nothing else is waiting. */
+void intake_continue(struct intake *in, bool idle);
 /* Some are still put off: the next turn must not wait. */
 bool intake_is_behind(const struct intake *in);
 

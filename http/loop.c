@@ -148,7 +148,7 @@ static void turn(struct loop *l, int64_t stop_at)
     assert(n >= 0 || errno == EINTR);
     l->connections.now = clock_mono();
     waits_turn(&l->waits, l->connections.now);
-    intake_continue(&l->intake);
+    intake_continue(&l->intake, n == 0);
     MHD_run(l->daemon);
     connections_expire(&l->connections);
     drain_turn(l->drain, l->connections.now);
