@@ -113,6 +113,19 @@ static enum err put_event_type(void)
     return e;
 }
 
+/* Nothing is done: the answer is the stored one. */
+static enum err put_event_type_again(void)
+{
+    struct event_type type = {.org = world.org, .name = SPAN("a"), .created = sweep.r.now};
+    struct event_type_op op = {.type = &type, .op.idempotency = world_key()};
+    buf_init(&op.op.answer, 100);
+    enum err e = ask(&op.op, STORE_EVENT_TYPE_PUT);
+    if (!e && !sweep_lies() && !(op.op.replayed && span_is(buf_view(&op.op.answer), "{}")))
+        SWEEP_FAIL("another answer");
+    buf_free(&op.op.answer);
+    return e;
+}
+
 static enum err delete_event_type(void)
 {
     struct event_type type = {.org = world.org, .name = SPAN("a")};
@@ -188,6 +201,7 @@ static void small_records_change_whole_or_not_at_all(void **state)
 {
     (void)state;
     SWEEP(put_event_type, TREE_EVENT_TYPE);
+    SWEEP(put_event_type_again, TREES);
     SWEEP(delete_event_type, TREE_EVENT_TYPE);
     SWEEP(put_event_types, TREE_EVENT_TYPE);
     SWEEP(put_key, TREE_KEY);

@@ -90,6 +90,12 @@ static inline void world_move(void)
     OK(rig_resend(&sweep.r, &world.message[LONG], world.keyed.number));
 }
 
+/* Under which the answer to the making of the event type is stored. */
+static inline struct idempotency world_key(void)
+{
+    return (struct idempotency){.used = true, .key = {4}, .lifetime_us = DAY_US};
+}
+
 static inline void world_configure(void)
 {
     struct rig *r = &sweep.r;
@@ -104,8 +110,12 @@ static inline void world_configure(void)
     world.keyed = world_endpoint("keyed", ORDERING_KEY);
     struct event_type type = {
         .org = world.org, .name = SPAN("a"), .created = r->now, .updated = r->now};
-    struct event_type_op type_op = {.type = &type};
+    struct event_type_op type_op = {.type = &type, .op.answer_status = 201};
+    type_op.op.idempotency = world_key();
+    buf_init(&type_op.op.answer, 100);
+    buf_span(&type_op.op.answer, SPAN("{}"));
     OK(rig_do(r, &type_op.op, STORE_EVENT_TYPE_PUT));
+    buf_free(&type_op.op.answer);
     world.key = (struct api_key){.id = id_random(r->now), .hash = {1}, .org = world.org};
     struct key_op key_op = {.key = world.key};
     OK(rig_do(r, &key_op.op, STORE_KEY_PUT));
@@ -133,6 +143,14 @@ static inline void world_tasks(void)
                                .states = 1 << DELIVERY_DELIVERED,
                                .status_class = -1,
                                .task = world.bulk};
+    OK(rig_do(r, &replay.op, STORE_REPLAY));
+    rig_turns(r, 4);
+    /* One that goes on when its attempts were made. */
+    replay = (struct replay_op){.endpoint = world.keyed.number,
+                                .states = 1 << DELIVERY_DEAD,
+                                .status_class = -1,
+                                .task = id_random(r->now)};
+    rig_advance(r, US_PER_MS);
     OK(rig_do(r, &replay.op, STORE_REPLAY));
     rig_turns(r, 4);
 }
