@@ -213,6 +213,26 @@ static void small_records_change_whole_or_not_at_all(void **state)
     SWEEP(put_consumer, TREE_CONSUMER);
 }
 
+/* ---------------------------------------------------------------- among damaged rows */
+
+static enum err disable_plain(void)
+{
+    struct endpoint e = world.plain;
+    e.disabled = true;
+    e.disabled_reason = SPAN("manual");
+    return put_endpoint(e);
+}
+
+static void damaged_rows_are_removed_or_stay(void **state)
+{
+    (void)state;
+    SWEEP_DAMAGED(disable_plain);
+    SWEEP_DAMAGED(delete_endpoint);
+    SWEEP_DAMAGED(delete_app);
+    SWEEP_DAMAGED(put_portal);
+    SWEEP_DAMAGED(end_portals);
+}
+
 /* ---------------------------------------------------------------- the group */
 
 int main(void)
@@ -220,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configuration_changes_whole_or_not_at_all),
         cmocka_unit_test(small_records_change_whole_or_not_at_all),
+        cmocka_unit_test(damaged_rows_are_removed_or_stay),
     };
     return cmocka_run_group_tests(tests, sweep_set_up, sweep_tear_down);
 }

@@ -363,10 +363,11 @@ static enum err pass_time(void)
 static void what_expires_leaves_whole(void **state)
 {
     (void)state;
-    sweep_step("the first day", (struct step){pass_time, TREES, 2 * DAY_US});
-    sweep_step("a week", (struct step){pass_time, TREES, 8 * DAY_US});
-    sweep_step("the retention", (struct step){pass_time, TREES, 31 * DAY_US});
-    sweep_step("the retention of the dead", (struct step){pass_time, TREES, 62 * DAY_US});
+    sweep_step("the first day", (struct step){pass_time, TREES, 2 * DAY_US, false});
+    sweep_step("a week", (struct step){pass_time, TREES, 8 * DAY_US, false});
+    sweep_step("the retention", (struct step){pass_time, TREES, 31 * DAY_US, false});
+    sweep_step("the retention of the dead", (struct step){pass_time, TREES, 62 * DAY_US, false});
+    sweep_step("damaged deliveries", (struct step){pass_time, TREES, 62 * DAY_US, true});
 }
 
 /* ---------------------------------------------------------------- the group */
