@@ -69,7 +69,7 @@ def judge(row, mode, service, app, seconds):
 
 def experiment(quick, seed):
     row = Row("slow senders and readers")
-    seconds = 1.5 if quick else 10
+    seconds = 1 if quick else 6
     for limit in (None, LIMIT):
         with scratch() as directory:
             bed = Bed(directory, 0, max_connections=limit)

@@ -16,7 +16,7 @@ from overload import Bed
 from surehook import BINARY
 
 EVENTS = 2_000_000
-QUICK_S = 5  # of load, where that is all
+QUICK_S = 4  # of load, where that is all
 WARM = 3000  # events that tell what the machine can do
 SIZES = 997  # different ones, spread evenly over their logarithm
 SMALL, LARGE = 200, 64 * 1024
