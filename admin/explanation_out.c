@@ -252,7 +252,9 @@ static const char *lead_of(const struct explanation *x, const struct explanation
     case DELIVERY_CANCELED:
         return "canceled: ";
     default:
-        return "manual attempts alone were made, and none succeeded: ";
+        return id_is_zero(&x->delivery->last_attempt)
+                   ? "a manual attempt was asked for and ended before it was made: "
+                   : "manual attempts alone were made, and none succeeded: ";
     }
 }
 

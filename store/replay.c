@@ -87,6 +87,12 @@ static enum err ask(struct batch *b, struct task *t, const struct message *m)
 
 /* ---------------------------------------------------------------- what never came */
 
+/* Asked for before, and ended by a disabling before an attempt was made. */
+static bool never_came(const struct delivery *d)
+{
+    return d->state == DELIVERY_NONE && id_is_zero(&d->last_attempt);
+}
+
 static enum err ask_missing(struct batch *b, struct task *t, const struct table_endpoint *ep,
                             const struct message *m)
 {
@@ -95,7 +101,9 @@ static enum err ask_missing(struct batch *b, struct task *t, const struct table_
     if (m->expunged || m->only_endpoint || !match(&ep->rule, &subject))
         return ERR_OK;
     enum err e = delivery_load(b, &m->id, t->endpoint, &d);
-    return e == ERR_NOT_FOUND ? ask(b, t, m) : e;
+    if (e)
+        return e == ERR_NOT_FOUND ? ask(b, t, m) : e;
+    return never_came(&d) ? ask(b, t, m) : ERR_OK;
 }
 
 enum err replay_missing_step(struct batch *b, struct task *t, unsigned limit)

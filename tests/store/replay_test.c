@@ -214,6 +214,31 @@ static void a_disabled_endpoint_is_refused_and_ends_a_replay(void **state)
     rig_close(&r);
 }
 
+static void what_a_disabling_ended_before_an_attempt_is_still_missing(void **state)
+{
+    (void)state;
+    unsigned counts[MANY];
+    begin();
+    memset(ids, 0, sizeof ids);
+    rig_send_all(&r, &a, ids, 3);
+    e = rig_add_endpoint(&r, &a);
+    rig_advance(&r, US_PER_S);
+    struct replay_op op = missing();
+    OK(rig_do(&r, &op.op, STORE_REPLAY));
+    rig_turn(&r);
+    rig_conclude(&r, &ids[0], &e, TRIGGER_MANUAL, OUTCOME_DEAD); /* this one came */
+    rig_disable(&r, &e, true);
+    rig_turns(&r, 3);
+    rig_disable(&r, &e, false);
+    rig_turns(&r, 3);
+    struct replay_op again = missing();
+    run(&again, OUTCOME_DELIVERED, counts, false);
+    assert_int_equal(task_of(&again.task).done, 2);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(counts[i], i > 0);
+    rig_close(&r);
+}
+
 /* ---------------------------------------------------------------- lists */
 
 static unsigned list(const struct page *page, const struct task_query *query,
@@ -276,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_replay_can_ask_for_types_and_for_a_class_of_status),
         cmocka_unit_test(messages_that_come_after_the_request_are_not_replayed),
         cmocka_unit_test(a_disabled_endpoint_is_refused_and_ends_a_replay),
+        cmocka_unit_test(what_a_disabling_ended_before_an_attempt_is_still_missing),
         cmocka_unit_test(tasks_are_listed_newest_first_by_what_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
