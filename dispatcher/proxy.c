@@ -199,8 +199,8 @@ enum err proxy_parse_bypass(const char *list, struct proxy *out, const char **wh
         struct span item = span_trim(span_cut(&rest, ','));
         enum err e = ERR_OK;
         *why = "the list is too long, or an entry of it is empty";
-        if (item.len == 0 || item.len > NAME_MAX_BYTES + 1 || out->name_count == PROXY_BYPASS_MAX ||
-            out->subnet_count == PROXY_BYPASS_MAX)
+        if (item.len == 0 || item.len > NAME_MAX_BYTES + 1 ||
+            out->name_count + out->subnet_count == PROXY_BYPASS_MAX)
             return ERR_INVALID;
         if (!looks_like_address(item))
             e = name_add(item, out, why);

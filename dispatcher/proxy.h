@@ -25,7 +25,7 @@ struct proxy {
     uint16_t port;
     bool socks;
 
-    unsigned name_count, subnet_count; /* left out: */
+    unsigned name_count, subnet_count; /* left out; PROXY_BYPASS_MAX in all: */
     char *names[PROXY_BYPASS_MAX];     /* lower case; ".x" is every name below x */
     struct subnet subnets[PROXY_BYPASS_MAX];
 };
