@@ -59,9 +59,14 @@ static enum err parts_get(CURLU *url, const char *text, struct parts *p, const c
     return ERR_OK;
 }
 
+/* curl decodes what it finds in a host, and takes more than a name or an address. */
+#define HOST_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.[]:"
+
 static const char *bad_parts(const struct parts *p)
 {
     const struct span scheme = span_text(p->scheme);
+    if (strspn(p->host, HOST_BYTES) != strlen(p->host))
+        return "the host is not a valid name or address";
     if (span_eq_nocase(scheme, SPAN("socks5h")))
         return "write socks5: the proxy is never asked to look a name up";
     if (!span_eq_nocase(scheme, SPAN("http")) && !span_eq_nocase(scheme, SPAN("https")) &&

@@ -61,6 +61,7 @@ static const struct {
     {"http://:3128", "form scheme://host:port"},
     {"socks5h://proxy.test:1080", "write socks5"},
     {"http://proxy.test:0", "the port"},
+    {"http://%25proxy.test:3128", "the host"},
     {"socks4://proxy.test:1080", "http, https or socks5"},
     {"ftp://proxy.test:21", "http, https or socks5"},
     {"http://proxy.test:3128/path", "no meaning"},
