@@ -81,7 +81,7 @@ def test_a_refused_batch_leaves_nothing(start):
 
 
 def test_too_many_bodies_at_once_are_refused_with_503(service, app):
-    """64 MiB of request bodies may be in memory, in all."""
+    """128 MiB of request bodies may be in memory, in all."""
     head = (
         b"POST /api/v1/app/%s/msg/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
         b"Content-Length: %d\r\n\r\n" % (app.encode(), service.token.encode(), 16 * 1024 * 1024)

@@ -22,7 +22,8 @@ FAN_OUT = 200
 OVERLOAD = 5
 CLOSED = 64  # connections of the closed loop
 OPEN = 1000  # of the open loop: it never waits for one
-RATIO_MAX = 2  # of the accepted events' p99 under overload to that at capacity
+RATIO_MAX = 2  # of the accepted events' p99 under overload to that at capacity, …
+RATIO_QUICK = 5  # … or of one second, in which other programs may have had their turn
 GROWTH_MAX = 64 << 20
 STALL_US = 1_000_000
 RESUMED = 100_000
@@ -122,11 +123,11 @@ def median(rounds, which, what):
     return statistics.median(r[which][what] for r in rounds)
 
 
-def judge(row, rounds):
+def judge(row, rounds, ratio):
     at, over = (median(rounds, which, "p99") for which in ("at", "over"))
-    row.check(over <= RATIO_MAX * at, f"p99 of accepted events is {over} us, at capacity {at} us")
+    row.check(over <= ratio * at, f"p99 of accepted events is {over} us, at capacity {at} us")
     refusals = median(rounds, "over", "refused_p99")
-    row.check(refusals <= RATIO_MAX * at, f"p99 of refusals is {refusals} us, of accepted at capacity {at} us")
+    row.check(refusals <= ratio * at, f"p99 of refusals is {refusals} us, of accepted at capacity {at} us")
     for r in rounds:
         row.check(r["at"]["refused"] == 0, "an event was refused at capacity")
         row.check(r["over"]["refused"] > r["over"]["count"] / 3, "few were refused: too little load to show anything")
@@ -149,14 +150,15 @@ def overload(quick):
         before = bed.memory()
         rounds += [one_round(bed, seconds) for _ in range(0 if quick else 4)]
         growth = bed.memory() - before
-        judge(row, rounds)
+        ratio = RATIO_QUICK if quick else RATIO_MAX
+        judge(row, rounds, ratio)
         row.check(growth <= GROWTH_MAX, f"memory grew by {growth >> 20} MiB")
         for which in rounds[0]:
             print(f"overload, {which}:", {what: median(rounds, which, what) for what in
                   ("rate", "goodput", "p50", "p99", "max", "refused_p99", "late_p99")}, flush=True)
-        with Pauses(bed.service, 0.2, 0.5):
+        with Pauses(bed.service, 0.2, 1):
             planted, rate = Row("planted"), OVERLOAD * rounds[0]["at"]["rate"]
-            judge(planted, [{"at": rounds[0]["at"], "over": bed.load(OPEN, rate, rate)}])
+            judge(planted, [{"at": rounds[0]["at"], "over": bed.load(OPEN, rate, rate)}], ratio)
         row.plant("a service that stands still under load", planted.failures > 0)
         bed.finish(row)
     return row

@@ -16,7 +16,7 @@ CROWD = Path(__file__).with_name("crowd.py")
 CONNECTIONS = 1000
 ATTACKER, OTHER = "127.0.0.2", "127.0.0.1"
 LATE_S = 0.5
-LATE_SHARE = 0.03  # of the posts that a shared machine may spoil
+LATE_SHARE = 0.05  # of the posts that a shared machine may spoil
 GROWTH_MAX = 256 << 20  # the answers that nobody reads, and a thousand connections
 LIMIT = 500  # of connections, where the thousand are more than there may be
 
