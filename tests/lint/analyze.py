@@ -28,7 +28,7 @@ FINDING = re.compile(r"^(\S+?):(\d+):\d+: (?:warning|error): (.*) \[([^\]]+)\]$"
 def tools(source):
     return (
         ["clang-tidy", "--quiet", source, "--", *FLAGS],
-        [*CC, *FLAGS, "-O1", "-w", "-fanalyzer", "-c", "-o", "/dev/null", source],
+        [*CC, *FLAGS, "-O1", "-fanalyzer", "-c", "-o", "/dev/null", source],
     )
 
 
