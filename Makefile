@@ -234,7 +234,7 @@ unit: $(TESTS) ## the unit tests alone
 
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
-FUZZ_JOBS    ?= $(if $(CI),4,2)
+FUZZ_JOBS    ?= $(if $(CI),8,2)
 FUZZ_SEED    ?= $(if $(CI),1,0)
 
 # Without clang it is skipped, but not in CI.
