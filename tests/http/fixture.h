@@ -119,7 +119,7 @@ static struct http_server *start_server(const struct http_settings *settings)
 /* What a client has closed may not have reached the server yet: it gets the time. */
 static UNUSED void stop_server(struct http_server *server)
 {
-    http_server_stop(server, 10 * US_PER_S);
+    http_server_stop(server, US_PER_S);
     assert_int_equal(counter_get(&http_server_stats(server)->connections), 0);
     http_server_free(&server);
 }

@@ -11,7 +11,12 @@
 #define FILTERS (8 * 1024)
 #define BATCH 16
 #define BATCHES 60
-#define STRIDE 5 /* of the bytes that are changed */
+/* Of the bytes that are changed. One thread alone runs: the thread sanitizer has little to see. */
+#ifdef __SANITIZE_THREAD__
+#define STRIDE 50
+#else
+#define STRIDE 5
+#endif
 #define ROWS_MAX 512
 
 static struct fixture f;
