@@ -1,6 +1,5 @@
 /* `surehook backup DIR`. */
 #include "cli/command.h"
-#include "cli/config.h"
 #include "cli/control.h"
 
 #include <limits.h>
@@ -22,8 +21,9 @@ static bool whole_path(const char *dir, char out[PATH_MAX])
     return getcwd(here, sizeof here) && snprintf(out, PATH_MAX, "%s/%s", here, dir) < PATH_MAX;
 }
 
-static int backup(const struct config *config, const char *dir)
+static int backup(const struct config *config, char **words)
 {
+    const char *dir = words[0];
     char path[PATH_MAX];
     json_t *request = NULL;
     if (dir[0] && whole_path(dir, path))
@@ -43,20 +43,5 @@ static int backup(const struct config *config, const char *dir)
 
 int command_backup(int argc, char **argv)
 {
-    char *words[64];
-    int count = 0;
-    struct config config;
-    if (argc == 0 || argc > 64 || strcmp(argv[0], "--help") == 0) {
-        fputs(help, argc == 1 ? stdout : stderr);
-        return argc == 1 ? 0 : 2;
-    }
-    if (config_load(&config, argc, argv, words, &count))
-        return 2;
-    int status = 2;
-    if (count == 1)
-        status = backup(&config, words[0]);
-    else
-        fputs(help, stderr);
-    config_release(&config);
-    return status;
+    return command_with_words(argc, argv, help, 1, backup);
 }

@@ -1,7 +1,6 @@
 /* `surehook check`: verifies a stopped service's data. Exit status 0: clean; 1: findings; 2: it
  * could not be opened. */
 #include "cli/command.h"
-#include "cli/config.h"
 
 static const char help[] =
     "usage: surehook check [--data DIR]\n"
@@ -15,8 +14,9 @@ static void say(void *context, const char *finding)
     printf("%s\n", finding);
 }
 
-static int check(const struct config *config)
+static int check(const struct config *config, char **words)
 {
+    (void)words;
     struct store *store = NULL;
     struct store_settings settings = config->store;
     settings.as_is = true;
@@ -52,20 +52,5 @@ static int check(const struct config *config)
 
 int command_check(int argc, char **argv)
 {
-    char *words[64];
-    int count = 0;
-    struct config config;
-    if (argc > 64 || (argc == 1 && strcmp(argv[0], "--help") == 0)) {
-        fputs(help, stdout);
-        return argc == 1 ? 0 : 2;
-    }
-    if (config_load(&config, argc, argv, words, &count))
-        return 2;
-    int status = 2;
-    if (count)
-        fputs(help, stderr);
-    else
-        status = check(&config);
-    config_release(&config);
-    return status;
+    return command_with_words(argc, argv, help, 0, check);
 }

@@ -3,6 +3,13 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+#include "cli/config.h"
+
+/* For a command that takes `wanted` words and the options: reads both and calls `run`, whose status
+ * it returns. `--help` alone prints the help; 2 after a mistake, which is told. */
+int command_with_words(int argc, char **argv, const char *help, int wanted,
+                       int (*run)(const struct config *config, char **words));
+
 int command_serve(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_listen(int argc, char **argv);

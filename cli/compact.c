@@ -1,7 +1,6 @@
 /* `surehook compact`. Exit status 0: done; 1: the data is damaged and stays; 2: it could not begin
  * or end. */
 #include "cli/command.h"
-#include "cli/config.h"
 
 #include "store/replace.h"
 
@@ -23,8 +22,9 @@ static double mebibytes(uint64_t bytes)
     return (double)bytes / (1024 * 1024);
 }
 
-static int compact(const struct config *config)
+static int compact(const struct config *config, char **words)
 {
+    (void)words;
     struct replace_report report = {.say = say};
     struct store_settings settings = config->store;
     settings.as_is = true;
@@ -47,20 +47,5 @@ static int compact(const struct config *config)
 
 int command_compact(int argc, char **argv)
 {
-    char *words[64];
-    int count = 0;
-    struct config config;
-    if (argc > 64 || (argc == 1 && strcmp(argv[0], "--help") == 0)) {
-        fputs(help, stdout);
-        return argc == 1 ? 0 : 2;
-    }
-    if (config_load(&config, argc, argv, words, &count))
-        return 2;
-    int status = 2;
-    if (count)
-        fputs(help, stderr);
-    else
-        status = compact(&config);
-    config_release(&config);
-    return status;
+    return command_with_words(argc, argv, help, 0, compact);
 }

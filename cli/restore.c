@@ -1,6 +1,5 @@
 /* `surehook restore BACKUP`. Exit status 0: restored; 1: refused or damaged; 2: a mistake. */
 #include "cli/command.h"
-#include "cli/config.h"
 
 #include "store/replace.h"
 
@@ -17,8 +16,9 @@ static void say(void *context, const char *finding)
     fprintf(stderr, "%s\n", finding);
 }
 
-static int restore(const struct config *config, const char *backup)
+static int restore(const struct config *config, char **words)
 {
+    const char *backup = words[0];
     struct replace_report report = {.say = say};
     enum err e = store_restore(backup, &config->store, &report);
     switch (e) {
@@ -46,20 +46,5 @@ static int restore(const struct config *config, const char *backup)
 
 int command_restore(int argc, char **argv)
 {
-    char *words[64];
-    int count = 0;
-    struct config config;
-    if (argc == 0 || argc > 64 || strcmp(argv[0], "--help") == 0) {
-        fputs(help, argc == 1 ? stdout : stderr);
-        return argc == 1 ? 0 : 2;
-    }
-    if (config_load(&config, argc, argv, words, &count))
-        return 2;
-    int status = 2;
-    if (count == 1)
-        status = restore(&config, words[0]);
-    else
-        fputs(help, stderr);
-    config_release(&config);
-    return status;
+    return command_with_words(argc, argv, help, 1, restore);
 }
