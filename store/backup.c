@@ -3,6 +3,7 @@
  *
  * Durable before reported: the copy, its directory and that directory's entry are synced before
  * ERR_OK. The long read transaction pins free pages: the file grows while a backup runs. */
+#include "store/file.h"
 #include "store/internal.h"
 
 #include "base/failpoint.h"
@@ -10,25 +11,16 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static enum err failed(const char *what, const char *path)
-{
-    int error = errno;
-    log_error("backup", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("path", path),
-              LOG_TEXT_FIELD("error", strerror(error)), LOG_END);
-    return error == ENOSPC || error == EDQUOT ? ERR_FULL : ERR_IO;
-}
 
 /* ERR_CONFLICT unless `dir` is a directory without entries. */
 static enum err must_be_empty(const char *dir)
 {
     DIR *d = opendir(dir);
     if (!d)
-        return failed("open", dir);
+        return file_failed("open", dir);
     bool empty = true;
     for (struct dirent *entry; empty && (entry = readdir(d));)
         empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
@@ -45,21 +37,11 @@ static enum err prepare(const char *dir)
     if (mkdir(dir, 0700) == 0)
         return ERR_OK;
     if (errno != EEXIST)
-        return failed("create", dir);
+        return file_failed("create", dir);
     enum err e = must_be_empty(dir);
     if (e)
         return e;
-    return chmod(dir, 0700) == 0 ? ERR_OK : failed("restrict", dir);
-}
-
-static enum err sync_file(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return failed("open", path);
-    enum err e = fsync(fd) == 0 ? ERR_OK : failed("sync", path);
-    close(fd);
-    return e;
+    return chmod(dir, 0700) == 0 ? ERR_OK : file_failed("restrict", dir);
 }
 
 enum err store_backup(struct store *s, const char *dir)
@@ -74,7 +56,7 @@ enum err store_backup(struct store *s, const char *dir)
     e = env_err(mdb_env_copy2(s->env.mdb, dir, 0), "copy the environment");
     FAILPOINT("backup-copied");
     if (!e)
-        e = sync_file(file);
+        e = file_sync(file);
     FAILPOINT("backup-synced");
     if (!e)
         e = env_sync_directory(dir);

@@ -7,7 +7,7 @@
 #include "store/datafile.h"
 
 #include "base/failpoint.h"
-#include "base/log.h"
+#include "store/file.h"
 #include "store/tree.h"
 
 #include <errno.h>
@@ -15,14 +15,6 @@
 #include <unistd.h>
 
 #define MODE 0600
-
-static enum err failed(const char *what, const char *path)
-{
-    int error = errno;
-    log_error("store", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("path", path),
-              LOG_TEXT_FIELD("error", strerror(error)), LOG_END);
-    return error == ENOSPC || error == EDQUOT ? ERR_FULL : ERR_IO;
-}
 
 /* An empty environment, synced. No lock file: nobody else knows the name. */
 static enum err make_empty(const char *path)
@@ -55,12 +47,12 @@ enum err datafile_make(const char *dir)
     if (access(path, F_OK) == 0)
         return ERR_OK;
     if (errno != ENOENT)
-        return failed("look for", path);
+        return file_failed("look for", path);
     if (unlink(fresh) < 0 && errno != ENOENT)
-        return failed("remove", fresh);
+        return file_failed("remove", fresh);
     enum err e = make_empty(fresh);
     if (e)
         return e;
     FAILPOINT("datafile-made");
-    return rename(fresh, path) == 0 ? ERR_OK : failed("rename", fresh);
+    return rename(fresh, path) == 0 ? ERR_OK : file_failed("rename", fresh);
 }

@@ -6,6 +6,7 @@
 #include "store/replace.h"
 
 #include "store/datafile.h"
+#include "store/file.h"
 #include "store/internal.h"
 
 #include "base/failpoint.h"
@@ -25,14 +26,6 @@ struct stage {
     char dir[PATH_MAX], file[PATH_MAX], target[PATH_MAX];
 };
 
-static enum err failed(const char *what, const char *path)
-{
-    int error = errno;
-    log_error("copy", LOG_TEXT_FIELD("what", what), LOG_TEXT_FIELD("path", path),
-              LOG_TEXT_FIELD("error", strerror(error)), LOG_END);
-    return error == ENOSPC || error == EDQUOT ? ERR_FULL : ERR_IO;
-}
-
 static bool join(char out[PATH_MAX], const char *dir, const char *name)
 {
     int len = snprintf(out, PATH_MAX, "%s/%s", dir, name);
@@ -47,12 +40,12 @@ static enum err stage_clear(const struct stage *st)
     char path[PATH_MAX];
     DIR *d = opendir(st->dir);
     if (!d)
-        return errno == ENOENT ? ERR_OK : failed("open", st->dir);
+        return errno == ENOENT ? ERR_OK : file_failed("open", st->dir);
     for (struct dirent *entry; (entry = readdir(d));)
         if (join(path, st->dir, entry->d_name))
             (void)unlink(path);
     closedir(d);
-    return rmdir(st->dir) == 0 ? ERR_OK : failed("remove", st->dir);
+    return rmdir(st->dir) == 0 ? ERR_OK : file_failed("remove", st->dir);
 }
 
 static enum err stage_begin(const char *dir, struct stage *st)
@@ -62,7 +55,7 @@ static enum err stage_begin(const char *dir, struct stage *st)
         return ERR_INVALID;
     enum err e = stage_clear(st);
     if (!e && mkdir(st->dir, 0700) < 0)
-        e = failed("create", st->dir);
+        e = file_failed("create", st->dir);
     return e;
 }
 
@@ -70,7 +63,7 @@ static enum err stage_copy(const struct stage *st, MDB_env *from, unsigned flags
 {
     int fd = open(st->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return failed("create", st->file);
+        return file_failed("create", st->file);
     enum err e = env_err(mdb_env_copyfd2(from, fd, flags), "copy the environment");
     close(fd);
     FAILPOINT("replace-copied");
@@ -95,22 +88,12 @@ static enum err stage_check(const struct stage *st, const struct store_settings 
     return !e && report->check.errors ? ERR_CORRUPT : e;
 }
 
-static enum err sync_file(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return failed("open", path);
-    enum err e = fsync(fd) == 0 ? ERR_OK : failed("sync", path);
-    close(fd);
-    return e;
-}
-
 static enum err stage_finish(const struct stage *st, const char *dir)
 {
-    enum err e = sync_file(st->file);
+    enum err e = file_sync(st->file);
     FAILPOINT("replace-synced");
     if (!e && rename(st->file, st->target) < 0)
-        e = failed("rename", st->file);
+        e = file_failed("rename", st->file);
     FAILPOINT("replace-renamed");
     if (!e)
         e = env_sync_directory(dir);
@@ -127,7 +110,7 @@ static enum err must_be_empty(const char *dir)
     static const char *const ours[] = {".", "..", "lock", STAGE};
     DIR *d = opendir(dir);
     if (!d)
-        return failed("open", dir);
+        return file_failed("open", dir);
     const char *other = NULL;
     for (struct dirent *entry; !other && (entry = readdir(d));) {
         bool known = false;
@@ -152,11 +135,11 @@ static enum err lock_backup(const char *from, int *fd)
         return ERR_INVALID;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
-        return errno == ENOENT ? ERR_OK : failed("open", path);
+        return errno == ENOENT ? ERR_OK : file_failed("open", path);
     if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
     if (errno != EWOULDBLOCK)
-        return failed("lock", path);
+        return file_failed("lock", path);
     log_error("a process uses this directory; make a backup of it, and restore that",
               LOG_TEXT_FIELD("backup", from), LOG_END);
     return ERR_LOCKED;
@@ -194,7 +177,7 @@ static enum err restore_into(const char *from, const struct store_settings *sett
     struct stage st;
     enum err e = must_be_empty(settings->dir);
     if (!e && chmod(settings->dir, 0700) < 0)
-        e = failed("restrict", settings->dir);
+        e = file_failed("restrict", settings->dir);
     if (!e)
         e = stage_begin(settings->dir, &st);
     if (e)
@@ -215,7 +198,7 @@ enum err store_restore(const char *from, const struct store_settings *settings,
     if (!datafile_exists(from))
         return ERR_NOT_FOUND;
     if (mkdir(settings->dir, 0700) < 0 && errno != EEXIST)
-        return failed("create", settings->dir);
+        return file_failed("create", settings->dir);
     enum err e = env_lock(settings->dir, &lock);
     if (e)
         return e;
