@@ -174,8 +174,7 @@ void passage_failed(struct passage *p)
         route_failed(p->destination->route, p->turn);
 }
 
-/* Whether TLS failed, or what it needs: with a SOCKS proxy itself there is none. */
-static bool is_tls(CURLcode code)
+bool passage_tls_failed(CURLcode code)
 {
     switch (code) {
     case CURLE_SSL_CONNECT_ERROR:
@@ -191,11 +190,11 @@ static bool is_tls(CURLcode code)
 }
 
 /* A tunnel that was there before, or that the proxy said it made; what fails behind it is the
- * endpoint's. */
+ * endpoint's. With a SOCKS proxy itself there is no TLS. */
 static bool tunneled(const struct passage *p, CURLcode code, long status)
 {
     return p->connected || (p->addressed && !p->opened) || (status >= 200 && status < 300) ||
-           (is_tls(code) && p->all->outbound->proxy.socks);
+           (passage_tls_failed(code) && p->all->outbound->proxy.socks);
 }
 
 bool passage_class(const struct passage *p, CURLcode code, enum attempt_class *out)

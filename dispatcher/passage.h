@@ -50,5 +50,7 @@ void passage_failed(struct passage *p);
 /* Whether a failure with this code happened on the way and has a class of its own, in *out: it was
  * blocked, or the proxy's or our own. */
 bool passage_class(const struct passage *p, CURLcode code, enum attempt_class *out);
+/* Whether TLS failed, or what it needs. */
+bool passage_tls_failed(CURLcode code);
 
 #endif

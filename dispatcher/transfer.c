@@ -518,6 +518,8 @@ static enum attempt_class class_of(const struct transfer *t)
     enum attempt_class own;
     if (passage_class(&t->passage, t->code, &own))
         return own;
+    if (passage_tls_failed(t->code))
+        return ATTEMPT_TLS;
     switch (t->code) {
     case CURLE_COULDNT_RESOLVE_HOST:
         return ATTEMPT_DNS;
@@ -528,13 +530,6 @@ static enum attempt_class class_of(const struct transfer *t)
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
         return ATTEMPT_REFUSED;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CLIENTCERT:
-        return ATTEMPT_TLS;
     case CURLE_OK: /* ended with an informational status alone */
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
