@@ -2,26 +2,21 @@
 
 import json
 import subprocess
-import time
-from pathlib import Path
 
 from receivers import DEADLINE
 
 
 class Chaos:
-    def __init__(self, binary, directory):
+    def __init__(self, binary):
         """Returns once it listens; `ports` has one for each behaviour."""
-        path = Path(directory) / "chaos.ports"
-        self.process = subprocess.Popen(
-            [binary, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        deadline = time.monotonic() + DEADLINE
-        while not path.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the chaos receiver did not start")
-            time.sleep(0.01)
-        words = (line.split() for line in path.read_text().splitlines())
-        self.ports = {name: int(port) for name, port in words}
+        self.process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ports = self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the chaos receiver ended")
+        return json.loads(line)
 
     def url(self, name, path="/hook"):
         scheme = "https" if name.startswith("tls-") else "http"
@@ -31,7 +26,7 @@ class Chaos:
         """What each listener saw: connections, begun, longest_us."""
         self.process.stdin.write("figures\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return self._answer()
 
     def stop(self):
         self.process.stdin.close()

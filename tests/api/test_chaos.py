@@ -71,7 +71,7 @@ class Ordeal:
     it."""
 
     def __init__(self, directory):
-        self.chaos = Chaos(CHAOS, directory)
+        self.chaos = Chaos(CHAOS)
         self.healthy = Receiver()
         self.service = Service(
             directory,

@@ -11,8 +11,8 @@ from token_server import TokenServer
 
 
 @pytest.fixture
-def chaos(tmp_path):
-    chaos = Chaos(CHAOS, tmp_path)
+def chaos():
+    chaos = Chaos(CHAOS)
     yield chaos
     chaos.stop()
 

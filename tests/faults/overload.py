@@ -11,7 +11,6 @@ import json
 import statistics
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 from faults import FaultyService, Row, check_clean, eventually, scratch
@@ -105,7 +104,7 @@ class Pauses:
     def run(self):
         while not self.done.wait(self.every):
             self.process.send_signal(19)
-            time.sleep(self.length)
+            self.done.wait(self.length)
             self.process.send_signal(18)
 
     def __enter__(self):

@@ -3,11 +3,11 @@ own. For each a fresh service lives until it comes there and is killed; then `ch
 starts again, and every event that was answered 202 arrives at every endpoint with its bytes. A place that
 is not reached is a failure: the list says what is between the steps, so the experiment must go there."""
 
+import contextlib
 import random
 import shutil
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from faults import BINARY, DEADLINE, TOOLS, WORKERS, Client, FaultyService, Row, check_clean, eventually, run, scratch
@@ -79,10 +79,10 @@ class Life:
 
     def wait_for_death(self):
         """Returns when it does not come."""
-        deadline = time.monotonic() + PATIENCE
-        while self.service.process and time.monotonic() < deadline:
-            self.alive()
-            time.sleep(0.01)
+        if self.service.process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.service.process.wait(PATIENCE)
+        self.alive()
 
     def command(self, *words, data=None):
         """A command of the same binary, with the same place to die at."""

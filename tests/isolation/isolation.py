@@ -111,7 +111,7 @@ class Run:
         self.size |= {name: value for name, value in given.items() if value}
         self.sink = bench.Sink(options.build, work)
         self.other_sink = bench.Sink(options.build, tempfile.mkdtemp(dir=work))
-        self.chaos = Chaos(f"{options.build}/chaos/chaos", work)
+        self.chaos = Chaos(f"{options.build}/chaos/chaos")
 
     def stop(self):
         self.chaos.stop()
