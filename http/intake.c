@@ -21,7 +21,7 @@
 #define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
 #define SPARE_MAX 256
 #define READING_US (5 * US_PER_MS) /* for lists and the like, at once */
-#define PUT_OFF_MAX 64             /* of them that wait for their time */
+#define PUT_OFF_US US_PER_S        /* one waits for its time; then no more are taken */
 #define IDEMPOTENCY_KEY_MAX 255
 #define GOODBYE_US \
     US_PER_S /* for a client to read an answer that was written around libmicrohttpd */
@@ -430,13 +430,13 @@ static void run_handler(struct intake *in, struct request *req)
 static void put_off(struct intake *in, struct request *req)
 {
     req->phase = REQUEST_WAITING;
+    req->put_off_at = in->connections->now;
     req->item.next = NULL;
     if (in->last_put_off)
         in->last_put_off->item.next = &req->item;
     else
         in->put_off = req;
     in->last_put_off = req;
-    in->put_off_count++;
 }
 
 static struct request *take_put_off(struct intake *in)
@@ -445,8 +445,13 @@ static struct request *take_put_off(struct intake *in)
     in->put_off = (struct request *)req->item.next;
     if (!in->put_off)
         in->last_put_off = NULL;
-    in->put_off_count--;
     return req;
+}
+
+/* In number they are bounded by the connections. */
+static bool may_put_off_more(const struct intake *in)
+{
+    return !in->put_off || in->connections->now.us - in->put_off->put_off_at.us < PUT_OFF_US;
 }
 
 static enum MHD_Result handle(struct intake *in, struct request *req)
@@ -454,7 +459,7 @@ static enum MHD_Result handle(struct intake *in, struct request *req)
     connection_allow_for_ever(connection_of(req->mhd));
     if (in->reading_us > 0 || !may_be_put_off(req))
         run_handler(in, req);
-    else if (in->put_off_count < PUT_OFF_MAX)
+    else if (may_put_off_more(in))
         put_off(in, req);
     else
         request_fail_err(req, ERR_BUSY, NULL);

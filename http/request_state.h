@@ -34,6 +34,7 @@ struct request {
     struct MHD_Connection *mhd;
     struct arena arena;
     struct mono began;
+    struct mono put_off_at;
 
     /* head */
     struct span path,

@@ -216,7 +216,7 @@ static void answers_that_nobody_reads_are_bounded_in_all(void **state)
 static void an_event_does_not_wait_behind_many_lists(void **state)
 {
     (void)state;
-    enum { LISTS = 40 };
+    enum { LISTS = 100 };
     struct http_settings settings = default_settings();
     struct http_server *server = start_server(&settings);
     int fds[LISTS];
