@@ -12,9 +12,10 @@ from test_isolation import anonymous_memory
 
 CHAOS = BINARY.parent / "chaos/chaos"
 
-# Milliseconds. An attempt may last a second longer than its timeout, and no longer.
-REQUEST_TIMEOUT = 400
-SLACK = 3000 if SANITIZED else 1000
+# Milliseconds. What ends by itself must not meet a timeout on a busy machine; an attempt without an end would
+# show beside either. How much longer than its timeout one lasts, `make isolation` measures: a second at most.
+REQUEST_TIMEOUT, PATIENCE = 400, 20_000
+SLACK = 5000
 
 # What an attempt ends as, and its status: 0 where there was no answer.
 SUCCESS, REFUSAL = ("success", 200), ("status", 500)
@@ -75,8 +76,7 @@ class Ordeal:
         self.healthy = Receiver()
         self.service = Service(
             directory,
-            request_timeout=f"{REQUEST_TIMEOUT}ms",
-            connect_timeout="300ms",
+            request_timeout=f"{PATIENCE}ms",
             retry_schedule="",
             log_level="warn",
         ).start()
@@ -93,7 +93,10 @@ class Ordeal:
 
     def send(self, name):
         app = self.service.new_app(uid=name)
-        reply = self.service.post(f"/app/{app}/endpoint", {"url": self.chaos.url(name), "uid": "hostile"})
+        body = {"url": self.chaos.url(name), "uid": "hostile"}
+        if EXPECTED[name] == TIMEOUT:
+            body["attemptTimeout"] = f"{REQUEST_TIMEOUT}ms"
+        reply = self.service.post(f"/app/{app}/endpoint", body)
         assert reply.status == 201, reply.body
         self.service.subscribe(app, self.healthy, f"/{name}")
         return [self.service.send(app, payload) for payload in PAYLOADS]
