@@ -7,6 +7,7 @@ from chaos import Chaos
 from surehook import SANITIZED, eventually
 from test_chaos import CHAOS, REQUEST_TIMEOUT, SLACK
 from test_isolation import anonymous_memory
+from test_policy import set_policy
 from token_server import TokenServer
 
 
@@ -24,14 +25,13 @@ def authenticate(service, app, endpoint, url):
 
 
 def test_a_hostile_authorization_server_costs_its_own_endpoint_alone(chaos, start, new_receiver):
-    service = start(
-        request_timeout=f"{REQUEST_TIMEOUT}ms", connect_timeout="300ms", retry_schedule="", log_level="warn"
-    )
+    service = start(retry_schedule="", log_level="warn")
     receiver, server = new_receiver(), TokenServer()
     sent = {}
     for name in chaos.ports:
         app = service.new_app(uid=name)
         hostile = service.subscribe(app, receiver, f"/hostile/{name}", uid="hostile")
+        set_policy(service, app, hostile, None, attemptTimeout=f"{REQUEST_TIMEOUT}ms")
         healthy = service.subscribe(app, receiver, f"/{name}")
         authenticate(service, app, hostile, chaos.url(name, "/token"))
         authenticate(service, app, healthy, server.url)

@@ -295,7 +295,7 @@ def test_listen_answers_as_told(service, app, listen):
 
 
 def test_listen_misbehaves_as_told(start, listen):
-    service = start(request_timeout="300ms", retry_schedule="")
+    service = start(request_timeout="1s", retry_schedule="")
     app = service.new_app()
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     people = listen("--chaos=drip-headers", f"--secret={secret}")

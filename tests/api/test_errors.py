@@ -184,7 +184,7 @@ def test_a_head_over_the_limit_is_refused(service):
     "junk", [b"\r\n\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"\0" * 100, b"PRI * HTTP/2.0\r\n\r\n"]
 )
 def test_junk_does_no_harm(start, junk):
-    service = start(head_timeout="300ms")
+    service = start(head_timeout="1s")
     raw(service, junk, shut=True)
     assert service.get("/health").status in (200, 204)
 

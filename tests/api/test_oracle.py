@@ -108,7 +108,7 @@ def places(peers):
 
 
 def test_an_attempt_tells_its_class_and_no_more(start, peers):
-    service = start(retry_schedule="", connect_timeout="1s")
+    service = start(retry_schedule="")
     app = service.new_app()
     seen = {}
     for outcome, url in places(peers):
