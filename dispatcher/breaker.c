@@ -110,13 +110,18 @@ static bool probe_ended(struct breaker *b, const struct breaker_policy *policy,
     return true;
 }
 
+bool breaker_awaits(const struct breaker *b, uint32_t probe)
+{
+    return b->state == BREAKER_HALF_OPEN && probe == b->probe;
+}
+
 bool breaker_observe(struct breaker *b, const struct breaker_policy *policy,
                      const struct breaker_event *event)
 {
     enum breaker_sign sign = breaker_sign(event->result);
     if (never_opens(policy))
         return false;
-    if (b->state == BREAKER_HALF_OPEN && event->probe == b->probe)
+    if (breaker_awaits(b, event->probe))
         return probe_ended(b, policy, event, sign);
     if (b->state != BREAKER_CLOSED || sign == SIGN_NONE)
         return false;
@@ -152,7 +157,7 @@ uint32_t breaker_begin(struct breaker *b)
 
 void breaker_lost(struct breaker *b, uint32_t probe)
 {
-    if (b->state == BREAKER_HALF_OPEN && probe == b->probe)
+    if (breaker_awaits(b, probe))
         b->state = BREAKER_OPEN;
 }
 

@@ -63,6 +63,8 @@ bool breaker_lets(const struct breaker *b, struct wall now);
 struct wall breaker_wake_at(const struct breaker *b);
 /* An attempt begins. The number of the probe that it is; 0: it is none. */
 uint32_t breaker_begin(struct breaker *b);
+/* Whether it is the probe under way. */
+bool breaker_awaits(const struct breaker *b, uint32_t probe);
 /* The attempt ended without an observation; no effect when it is not the probe under way. */
 void breaker_lost(struct breaker *b, uint32_t probe);
 

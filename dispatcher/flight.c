@@ -262,7 +262,6 @@ static void unready(struct flight *f)
     counter_sub(&f->all->shared->stats.ready, ready);
 }
 
-/* An attempt that began before the endpoint was changed says nothing about what it is now. */
 static void judge_health(struct flight *f, const struct result *r, const struct verdict *v,
                          struct mono now, struct wall ended)
 {
@@ -275,9 +274,7 @@ static void judge_health(struct flight *f, const struct result *r, const struct 
         .not_before = v->not_before,
         .unit = rng_unit(&f->all->rng),
     };
-    if (!f->destination || f->outcome.endpoint_version != lane->version)
-        return;
-    if (lane_judge(lane, f->claim, policy, &event, &f->outcome))
+    if (f->destination && lane_judge(lane, f->claim, policy, &event, &f->outcome))
         unready(f);
 }
 
@@ -297,7 +294,10 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
                            struct mono now, struct wall ended)
 {
     struct lane *lane = f->claim->lane;
+    const enum breaker_sign sign = breaker_sign(r);
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
+    if (sign != SIGN_NONE)
+        lane->trust = trust_after(lane->trust, sign == SIGN_ALIVE && !f->cut);
     if (r->outcome == ATTEMPT_SUCCESS && !f->cut)
         limit_success(&lane->limit, f->started, response_us(f), now);
     else if (v->slow_down || f->cut)

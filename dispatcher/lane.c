@@ -108,9 +108,10 @@ static void give_message(struct lane *lane, struct claim *c, struct budget *hot_
 static bool take_handoff(struct lane *lane, struct held *held, struct budget *hot_bytes,
                          struct handoff *h, struct wall now)
 {
-    /* What waits for a token waits without its body: slow rates must not take the memory of those
-     * who have none. The whole block is what the reference keeps. */
-    bool with_message = lane->token_at.us <= now.us;
+    /* What waits for a token, or for the pace of those who are doubtful, waits without its body:
+     * they must not take the memory of those who need not wait. The whole block is what the
+     * reference keeps. */
+    bool with_message = lane->token_at.us <= now.us && lane->trust != TRUST_DOUBTFUL;
     int64_t bytes = with_message ? (int64_t)(h->message->block_len + sizeof *h->message) : 0;
     struct claim *c = NULL;
     if (backlog_ready(lane) >= READY_MAX || lane->hot_bytes + bytes > LANE_HOT_BYTES_MAX ||
@@ -382,8 +383,10 @@ void lane_set_health(struct lane *lane, const struct endpoint_health *health, ui
         return;
     lane->version = version;
     lane->failures = health->failing_since.us ? health->failures : 0;
-    if (first || !health->breaker.opened_at.us)
-        breaker_restore(&lane->breaker, policy, &health->breaker, now);
+    if (!first && health->breaker.opened_at.us)
+        return;
+    breaker_restore(&lane->breaker, policy, &health->breaker, now);
+    lane->trust = lane->breaker.state == BREAKER_CLOSED ? TRUST_NEW : TRUST_DOUBTFUL;
 }
 
 /* Whatever is no 2xx is a failure of the delivery, and, unless it was ours or our proxy's, of an
@@ -399,6 +402,9 @@ bool lane_judge(struct lane *lane, struct claim *c, const struct breaker_policy 
 {
     const bool failed = counts_as_failure(event->result);
     const bool works = event->result->outcome == ATTEMPT_SUCCESS;
+    if (op->endpoint_version != lane->version && !breaker_awaits(&lane->breaker, c->probe))
+        return false;
+    op->endpoint_version = lane->version;
     event->probe = c->probe;
     bool moved = breaker_observe(&lane->breaker, policy, event);
     if (failed && lane->failures < UINT32_MAX)

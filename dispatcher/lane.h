@@ -18,6 +18,7 @@
  * this:
  *
  *   hand-off, hot, room        taken; held; its message, too, unless it must wait for a token
+ *                              or for the pace of those who are doubtful
  *   hand-off, hot, no room     (in the list or for its bytes) dropped; next_due falls to its due
  *                              time: the lane turns cold
  *   hand-off, cold             dropped
@@ -58,6 +59,7 @@
 #include "dispatcher/limit.h"
 #include "dispatcher/round.h"
 #include "dispatcher/throttle.h"
+#include "dispatcher/trust.h"
 #include "store/store.h"
 
 /* Outcomes of one endpoint that may wait for their commit before it has to pause: with a slow disk
@@ -83,6 +85,7 @@ struct lane {
     bool changed;         /* the configuration must be looked at again */
     bool gone;            /* deleted, as of the last look */
     bool slow;            /* its last attempt held a slot for long */
+    enum trust trust;     /* by how its attempts ended */
     struct wall next_due; /* see I1 */
     uint64_t page_txn;    /* of the last page */
     struct wall rest_until;
@@ -168,8 +171,11 @@ struct wall lane_oldest_due(const struct lane *lane, struct wall now);
  * that is not kept as open is closed: the change has cured it, or so it is hoped. */
 void lane_set_health(struct lane *lane, const struct endpoint_health *health, uint64_t version,
                      const struct breaker_policy *policy, struct wall now);
-/* What the end of an attempt, made with the endpoint as it is now, says of its health: the health
- * and breaker of *op. True: the breaker opened, and nothing should be held ready. */
+/* What the end of an attempt, made with the version of the endpoint that *op has, says of its
+ * health: the health and breaker of *op, and the version for which they hold. Nothing when that is
+ * not the endpoint as it is now; but the probe that the breaker waits for counts for as long as the
+ * changes have not closed it, or each of them would earn another probe at once. True: the breaker
+ * opened, and nothing should be held ready. */
 bool lane_judge(struct lane *lane, struct claim *c, const struct breaker_policy *policy,
                 struct breaker_event *event, struct outcome_op *op);
 /* Its ready list goes back to the disk. */

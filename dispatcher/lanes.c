@@ -4,8 +4,9 @@
  * Invariants:
  *   - After anything that happens to a lane, lanes_place puts it where it belongs: into the round
  *     when it can go, else under its next deadline; and among the overdue when something is due.
- *   - A lane that needs a slow slot is in the round of the slow; one that must look at its
- *     endpoint first is in the other, because that needs no slot.
+ *   - A lane that needs a slow slot is in the round of the slow, else one that is doubtful in that
+ *     of the doubtful; one that must look at its endpoint first is with the quick, because that
+ *     needs no slot, and sends when it is back where it belongs.
  *   - There is at most one snapshot of the store a turn. It begins after the inbox was taken and
  *     ends before it is taken again, so that it shows everything that the lanes have heard of. */
 #include "dispatcher/lanes.h"
@@ -18,6 +19,7 @@
 #define STARVED_US (10 * US_PER_MS)   /* how soon to look for a slot that another thread freed */
 #define SLOW_POOL_US (50 * US_PER_MS) /* likewise for a slow one */
 #define LOOKUP_US (10 * US_PER_MS)    /* how long one waits for others' name lookups */
+#define DOUBTFUL_US (10 * US_PER_MS)  /* how late a thread may come for a doubtful one's turn */
 #define FRESH_US US_PER_S             /* how long a message handed over is taken as it came */
 #define TROUBLE_US (100 * US_PER_MS)  /* memory or store in trouble: the next try */
 #define LOOKUPS_MAX 64     /* name lookups at once: each may hold a resolver thread … */
@@ -49,14 +51,22 @@ static void count_breaker(struct lanes *l, struct lane *lane, bool open)
     lane->breaker_counted = open;
 }
 
+static enum round_pool pool_of(const struct lane *lane)
+{
+    if (lane->changed)
+        return ROUND_QUICK;
+    if (flight_is_slow(lane))
+        return ROUND_SLOW;
+    return lane->trust == TRUST_DOUBTFUL ? ROUND_DOUBTFUL : ROUND_QUICK;
+}
+
 void lanes_place(struct lanes *l, struct lane *lane)
 {
     note_overdue(l, lane);
     count_breaker(l, lane, lane->breaker.state != BREAKER_CLOSED && !lane->asleep);
     if (lane_can_go(lane, l->now)) {
-        const bool slow = flight_is_slow(lane) && !lane->changed;
         heap_remove(&l->wakes, &lane->wake);
-        round_add(&l->round, &lane->place, slow ? ROUND_SLOW : ROUND_QUICK);
+        round_add(&l->round, &lane->place, pool_of(lane));
         return;
     }
     round_remove(&l->round, &lane->place);
@@ -353,6 +363,8 @@ static void depart(struct lanes *l, struct lane *lane, struct flight *f)
     } else {
         round_charge(&l->round, &lane->place, c->message->payload.len);
         lane_take_token(lane, l->mono);
+        if (lane->place.pool == ROUND_DOUBTFUL)
+            rate_take(&l->doubtful, l->mono.us);
         flight_send(f, c, lane->destination, l->now);
     }
 }
@@ -391,7 +403,7 @@ static void step(struct lanes *l, struct lane *lane)
     if (look_up_destination(l, lane) && !joins_application(l, lane)) {
         if (lane_wants_page(lane, l->now) && lane_has_room(lane, l->now))
             read_page(l, lane);
-        if (lane->ready > 0 && lane_has_room(lane, l->now))
+        if (lane->ready > 0 && lane_has_room(lane, l->now) && lane->place.pool == pool_of(lane))
             send_one(l, lane);
     }
     lanes_place(l, lane);
@@ -415,26 +427,44 @@ static void wake_lanes(struct lanes *l)
         lanes_place(l, (struct lane *)((char *)first - offsetof(struct lane, wake)));
 }
 
-static enum round_pool next_pool(const struct lanes *l)
+/* Whether a lane of the pool may find what its attempt needs. */
+static bool pool_may_go(const struct lanes *l, enum round_pool pool)
 {
-    const bool slow = !l->slow_starved && !round_is_empty(&l->round, ROUND_SLOW) &&
-                      (l->slow_next || round_is_empty(&l->round, ROUND_QUICK));
-    return slow ? ROUND_SLOW : ROUND_QUICK;
+    if (round_is_empty(&l->round, pool))
+        return false;
+    switch (pool) {
+    case ROUND_SLOW:
+        return !l->slow_starved;
+    case ROUND_DOUBTFUL:
+        return rate_wait_us(&l->doubtful, l->mono.us) == 0;
+    default:
+        return true;
+    }
 }
 
-/* The pools take turns while both have lanes that may find a slot. Who found none has its turn when
- * there is one. */
+/* Those that may go take turns. ROUND_POOLS: none may. */
+static enum round_pool next_pool(const struct lanes *l)
+{
+    for (unsigned after = 1; after <= ROUND_POOLS; after++) {
+        const enum round_pool pool = (l->last + after) % ROUND_POOLS;
+        if (pool_may_go(l, pool))
+            return pool;
+    }
+    return ROUND_POOLS;
+}
+
+/* Who found no slot has its turn when there is one. */
 static void go_round(struct lanes *l)
 {
     l->starved = l->slow_starved = false;
     for (unsigned i = 0; i < STEPS_MAX && !l->starved; i++) {
         const enum round_pool pool = next_pool(l);
-        struct round_member *m = round_next(&l->round, pool);
-        if (!m)
+        if (pool == ROUND_POOLS)
             return;
+        struct round_member *m = round_next(&l->round, pool);
         step(l, (struct lane *)((char *)m - offsetof(struct lane, place)));
         if (!l->starved)
-            l->slow_next = pool == ROUND_QUICK;
+            l->last = pool;
     }
 }
 
@@ -453,9 +483,12 @@ void lanes_end_turn(struct lanes *l)
 int64_t lanes_wait_us(const struct lanes *l, int64_t most)
 {
     const struct heap_item *first = heap_first(&l->wakes);
+    const int64_t doubtful_us = rate_wait_us(&l->doubtful, l->mono.us);
     int64_t us = most;
     if (!round_is_empty(&l->round, ROUND_SLOW))
         us = l->slow_starved ? SLOW_POOL_US : 0;
+    if (!round_is_empty(&l->round, ROUND_DOUBTFUL) && doubtful_us < us)
+        us = doubtful_us;
     if (!round_is_empty(&l->round, ROUND_QUICK))
         us = 0;
     if (us == 0 && l->starved)
@@ -488,6 +521,7 @@ bool lanes_init(struct lanes *l)
     destinations_init(&l->destinations, &l->shared->outbound);
     l->now = clock_wall();
     l->mono = clock_mono();
+    rate_set(&l->doubtful, LANES_DOUBTFUL_PER_S, DOUBTFUL_US, l->mono.us);
     l->rows_max = 2 * (READY_MAX + LANE_FRESH_MAX + LANE_SETTLING_MAX + in_flight) + READY_MAX;
     l->rows = calloc(l->rows_max, sizeof *l->rows);
     l->table = map_new(key_of_lane);

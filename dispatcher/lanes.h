@@ -1,10 +1,19 @@
 /* The lanes of one dispatcher thread: the table of its endpoints, their turns, their deadlines, and
- * the step that lets one lane look at its endpoint, read a page and send one delivery. */
+ * the step that lets one lane look at its endpoint, read a page and send one delivery.
+ *
+ * Attempts at endpoints that are doubtful begin at LANES_DOUBTFUL_PER_S at most, all of a thread's
+ * together: at 0.2 ms of processor time each that is a fiftieth of a thread. It holds when the
+ * thread has nothing else to do, too, for the processor has: the writer and the API are not seen
+ * from here. What it costs them: where N of a thread's are doubtful and want to send, each goes
+ * N / LANES_DOUBTFUL_PER_S seconds after its last attempt, and one that has come back waits for
+ * one turn. */
 #ifndef DISPATCHER_LANES_H
 #define DISPATCHER_LANES_H
 
 #include "base/map.h"
 #include "dispatcher/flight.h"
+
+#define LANES_DOUBTFUL_PER_S 100
 
 struct lanes {
     struct shared *shared;
@@ -17,6 +26,7 @@ struct lanes {
     struct map *table;          /* by endpoint number */
     struct heap wakes;          /* lanes that wait for a moment */
     struct round round;         /* lanes that can go */
+    struct rate doubtful;       /* of the attempts from that pool */
     TAILQ_HEAD(, lane) overdue; /* lanes with something due that is not in flight */
     struct due_row *rows;       /* of the page being read */
     unsigned rows_max;
@@ -25,8 +35,8 @@ struct lanes {
     struct mono mono;        /* likewise */
     struct store_read *read; /* of this turn; NULL: none yet */
     bool starved;            /* the round stopped for want of a slot, … */
-    bool slow_starved;       /* … or that of the slow ones alone … */
-    bool slow_next;          /* … which takes turns with the other: it comes next */
+    bool slow_starved;       /* … or that of the slow ones alone */
+    enum round_pool last;    /* whose turn it was */
 };
 
 /* The fields above `destinations` are set by the caller. False when out of memory; lanes_clear in

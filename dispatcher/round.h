@@ -3,8 +3,9 @@
  * has the same share however many endpoints it has, and ten thousand of them cost its neighbour's
  * only one nothing.
  *
- * There are two pools, for slots are of two kinds: whoever needs a slot of the slow ones waits for
- * it in a round of its own, where it keeps its turn and keeps nobody quick waiting.
+ * There are three pools, for what a turn needs is of three kinds. Whoever needs a slot of the slow
+ * ones waits for it in a round of its own, and so does who is doubtful (dispatcher/trust.h) for the
+ * pace: there it keeps its turn and keeps nobody else waiting.
  *
  * Owned by one thread. An application costs it ROUND_TENANT_BYTES at most, from the first look at
  * one of its endpoints until the last of their lanes is gone. */
@@ -19,7 +20,7 @@
 #define ROUND_ALLOWANCE (4 * 1024)
 #define ROUND_TENANT_BYTES 256
 
-enum round_pool { ROUND_QUICK, ROUND_SLOW, ROUND_POOLS };
+enum round_pool { ROUND_QUICK, ROUND_SLOW, ROUND_DOUBTFUL, ROUND_POOLS };
 
 struct tenant;
 

@@ -7,14 +7,22 @@
 static const struct breaker_policy policy = {.attempts = 2, .waits = {.count = 1, .us = {WAIT}}};
 static const struct result good = {ATTEMPT_SUCCESS, 200, -1}, sick = {ATTEMPT_REFUSED, 0, -1};
 
-/* Ends an attempt; returns what the store is told. *opened: the breaker opened. */
-static struct outcome_op judge(struct fixture *f, struct claim *c, const struct result *r,
-                               int64_t now, bool *opened)
+/* Ends an attempt made with that version; returns what the store is told. *opened: the breaker
+ * opened. */
+static struct outcome_op judge_version(struct fixture *f, struct claim *c, uint64_t version,
+                                       const struct result *r, int64_t now, bool *opened)
 {
-    struct outcome_op op = {.health = HEALTH_SAME};
+    struct outcome_op op = {.health = HEALTH_SAME, .endpoint_version = version};
     struct breaker_event event = {.result = r, .ended = at(now), .now = {now}};
     *opened = lane_judge(f->lane, c, &policy, &event, &op);
     return op;
+}
+
+/* With the endpoint as it is. */
+static struct outcome_op judge(struct fixture *f, struct claim *c, const struct result *r,
+                               int64_t now, bool *opened)
+{
+    return judge_version(f, c, f->lane->version, r, now, opened);
 }
 
 static struct outcome_op end_with(struct fixture *f, const struct result *r, int64_t now)
@@ -191,6 +199,82 @@ static void a_changed_endpoint_closes_it_unless_the_store_keeps_it_open(void **s
     assert_int_equal(f->lane->failures, 0);
 }
 
+/* A probe under way with version 1 of the endpoint, of which version 2 has that health. */
+static struct claim *probe_across_a_change(struct fixture *f, const struct endpoint_health *health)
+{
+    static const struct endpoint_health well;
+    lane_set_health(f->lane, &well, 1, &policy, at(NOW));
+    open_breaker(f);
+    read_page_at(f, NOW + WAIT);
+    struct claim *probe = start(f);
+    lane_set_health(f->lane, health, 2, &policy, at(NOW + WAIT));
+    return probe;
+}
+
+static void a_probe_counts_though_the_endpoint_was_changed_under_it(void **state)
+{
+    struct fixture *f = *state;
+    bool opened;
+    const struct endpoint_health failing = {
+        .failing_since = at(NOW),
+        .failures = 2,
+        .breaker = {.opened_at = at(NOW), .probe_at = at(NOW + WAIT)}};
+    struct claim *probe = probe_across_a_change(f, &failing);
+    assert_false(breaker_lets(&f->lane->breaker, at(NOW + WAIT)));
+    const struct outcome_op op = judge_version(f, probe, 1, &sick, NOW + WAIT, &opened);
+    assert_true(opened);
+    assert_int_equal(op.health, HEALTH_FAILED);
+    assert_int_equal(op.endpoint_version, 2);
+    assert_int_equal(op.breaker.probe_at.us, NOW + 2 * WAIT);
+    lane_unready(f->lane, f->held, &f->bytes);
+    end(f, probe, WALL_NEVER);
+    assert_int_equal(lane_wake_at(f->lane).us, NOW + 2 * WAIT);
+}
+
+static void a_probe_of_what_a_change_has_cured_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const struct endpoint_health well;
+    bool opened;
+    struct claim *probe = probe_across_a_change(f, &well);
+    assert_true(breaker_lets(&f->lane->breaker, at(NOW + WAIT)));
+    const struct outcome_op op = judge_version(f, probe, 1, &sick, NOW + WAIT, &opened);
+    assert_int_equal(op.health, HEALTH_SAME);
+    assert_int_equal(op.endpoint_version, 1);
+    assert_int_equal(f->lane->breaker.state, BREAKER_CLOSED);
+    assert_int_equal(f->lane->breaker.now.attempts, 0);
+    end(f, probe, WALL_NEVER);
+}
+
+static void an_attempt_from_before_a_change_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const struct endpoint_health well;
+    bool opened;
+    lane_set_health(f->lane, &well, 1, &policy, at(NOW));
+    assert_true(hand(f, 1, NOW, 11, NOW));
+    struct claim *c = start(f);
+    lane_set_health(f->lane, &well, 2, &policy, at(NOW));
+    assert_int_equal(judge_version(f, c, 1, &sick, NOW, &opened).health, HEALTH_SAME);
+    assert_int_equal(f->lane->failures, 0);
+    end(f, c, WALL_NEVER);
+}
+
+static void who_was_left_open_is_doubtful_until_it_is_changed(void **state)
+{
+    struct fixture *f = *state;
+    static const struct endpoint_health well;
+    const struct endpoint_health kept = {
+        .failing_since = at(NOW), .failures = 7, .breaker = {.opened_at = at(NOW)}};
+    assert_int_equal(f->lane->trust, TRUST_NEW);
+    lane_set_health(f->lane, &kept, 5, &policy, at(NOW));
+    assert_int_equal(f->lane->trust, TRUST_DOUBTFUL);
+    lane_set_health(f->lane, &kept, 6, &policy, at(NOW));
+    assert_int_equal(f->lane->trust, TRUST_DOUBTFUL);
+    lane_set_health(f->lane, &well, 7, &policy, at(NOW));
+    assert_int_equal(f->lane->trust, TRUST_NEW);
+}
+
 static void a_new_lane_takes_what_was_kept(void **state)
 {
     struct fixture *f = *state;
@@ -219,6 +303,10 @@ int main(void)
         TEST(what_waits_for_the_breaker_is_not_overdue),
         TEST(a_clock_that_is_set_moves_the_probe_along),
         TEST(a_changed_endpoint_closes_it_unless_the_store_keeps_it_open),
+        TEST(a_probe_counts_though_the_endpoint_was_changed_under_it),
+        TEST(a_probe_of_what_a_change_has_cured_says_nothing),
+        TEST(an_attempt_from_before_a_change_says_nothing),
+        TEST(who_was_left_open_is_doubtful_until_it_is_changed),
         TEST(a_new_lane_takes_what_was_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

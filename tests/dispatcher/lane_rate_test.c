@@ -116,6 +116,17 @@ static void what_waits_for_a_token_keeps_no_body_in_memory(void **state)
     begin_attempt(f, 1001000);
 }
 
+static void what_waits_at_a_doubtful_endpoint_keeps_no_body_in_memory(void **state)
+{
+    struct fixture *f = *state;
+    f->lane->trust = TRUST_DOUBTFUL;
+    assert_true(hand_bytes(f, 1, 1000, 11, 1000, 100000));
+    assert_int_equal(f->bytes.used, 0);
+    f->lane->trust = trust_after(f->lane->trust, true);
+    assert_true(hand_bytes(f, 2, 1000, 12, 1000, 100000));
+    assert_true(f->bytes.used >= 100000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +136,7 @@ int main(void)
         TEST(a_wait_for_a_token_outlasts_no_change_and_no_clock),
         TEST(the_endpoint_s_rate_is_asked_before_the_application_s),
         TEST(what_waits_for_a_token_keeps_no_body_in_memory),
+        TEST(what_waits_at_a_doubtful_endpoint_keeps_no_body_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

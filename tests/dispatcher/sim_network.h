@@ -13,6 +13,8 @@
 #define SIM_PAYLOAD_MAX 1024
 /* Bytes of a round, so few that its bounds are met in the small. */
 #define SIM_ALLOWANCE 512
+/* Likewise of attempts at doubtful endpoints. */
+#define SIM_DOUBTFUL_PER_S 20
 #define SIM_TURN (SIM_ALLOWANCE + TURN_OVERHEAD + SIM_PAYLOAD_MAX)
 
 struct transfers {
@@ -97,6 +99,25 @@ static inline unsigned sim_flight_first(const struct transfers *ts)
     return first;
 }
 
+/* It ends. What the probe of a breaker finds is told, though the endpoint was changed under it. */
+static inline void sim_end(struct transfer *t)
+{
+    struct sim_endpoint *e = &world->store.endpoints[t->endpoint];
+    const struct claim *c = t->flight->claim;
+    const enum breaker_sign sign = breaker_sign(&t->result);
+    const bool probe = breaker_awaits(&c->lane->breaker, c->probe) && sign != SIGN_NONE;
+    const unsigned told = e->told_count;
+    if (t->result.outcome == ATTEMPT_SUCCESS)
+        sim_delivery(&t->message, t->endpoint)->answered = true;
+    if (sign == SIGN_ALIVE)
+        e->sick = 0;
+    e->sick += sign == SIGN_SICK && t->version == e->version;
+    world->probed_across += probe && t->version != c->lane->version;
+    t->all->ended(t->flight, t);
+    sim_must(!probe || e->told_count > told, "what a probe finds counts");
+    free(t);
+}
+
 void transfers_run(struct transfers *ts, struct mono deadline)
 {
     (void)deadline;
@@ -106,10 +127,7 @@ void transfers_run(struct transfers *ts, struct mono deadline)
             return;
         struct transfer *t = world->flights[i];
         sim_flight_drop(i);
-        if (t->result.outcome == ATTEMPT_SUCCESS)
-            sim_delivery(&t->message, t->endpoint)->answered = true;
-        ts->ended(t->flight, t);
-        free(t);
+        sim_end(t);
     }
 }
 
@@ -233,28 +251,49 @@ static inline void sim_check_application(const struct transfer *t, const struct 
         sim_must(passed[app] <= 2 * round, "an application's share is its own");
         world->waited_app += passed[app] > 0;
         world->waited_slow += passed[app] > 0 && pool == ROUND_SLOW;
+        world->waited_doubtful += passed[app] > 0 && pool == ROUND_DOUBTFUL;
     }
 }
 
-/* How many attempts in a row have passed over what is still the first of its list; NULL: none. */
-/* Those who need a slow slot and those who do not take turns while there are slots for both. */
-static inline void sim_check_pool(const struct transfer *t, const struct lanes *l)
+/* Whether there is what the lanes of a pool need. */
+static inline bool sim_may_go(const struct lanes *l, enum round_pool pool)
 {
-    const enum round_pool pool = t->flight->claim->lane->place.pool;
-    const enum round_pool other = pool == ROUND_SLOW ? ROUND_QUICK : ROUND_SLOW;
     const struct shared *shared = l->shared;
-    const bool slots = other == ROUND_QUICK || l->flights->slow < shared->slow_reserved ||
-                       shared->slow.used < shared->slow.max;
-    unsigned *passed = world->pool_passed[l->index];
-    bool waits = false;
-    size_t at = 0;
-    for (const struct lane *lane; (lane = map_each(l->table, &at));)
-        waits = waits || (lane->place.pool == other && sim_waits_for_turn(l, lane));
-    passed[pool] = 0;
-    passed[other] = waits && slots ? passed[other] + 1 : 0;
-    sim_must(passed[other] <= 1 + map_count(l->table), "neither pool keeps the other waiting");
+    if (pool == ROUND_SLOW)
+        return l->flights->slow < shared->slow_reserved || shared->slow.used < shared->slow.max;
+    return pool == ROUND_QUICK || rate_wait_us(&l->doubtful, l->mono.us) == 0;
 }
 
+/* Those who need a slow slot, those who are doubtful and all others take turns while there is what
+ * they need. */
+static inline void sim_check_pool(const struct transfer *t, const struct lanes *l)
+{
+    const enum round_pool own = t->flight->claim->lane->place.pool;
+    unsigned *passed = world->pool_passed[l->index];
+    bool waits[ROUND_POOLS] = {false};
+    size_t at = 0;
+    for (const struct lane *lane; (lane = map_each(l->table, &at));)
+        waits[lane->place.pool] |= sim_waits_for_turn(l, lane);
+    for (enum round_pool pool = 0; pool < ROUND_POOLS; pool++) {
+        passed[pool] = pool != own && waits[pool] && sim_may_go(l, pool) ? passed[pool] + 1 : 0;
+        sim_must(passed[pool] <= ROUND_POOLS - 1 + map_count(l->table),
+                 "no pool keeps another waiting");
+    }
+}
+
+/* Who has failed twice goes at the pace of those who have. */
+static inline void sim_check_pace(const struct transfer *t, const struct lanes *l)
+{
+    const struct sim_endpoint *e = &world->store.endpoints[t->endpoint];
+    const enum round_pool pool = t->flight->claim->lane->place.pool;
+    sim_must(e->unheard || e->sick < 2 || pool != ROUND_QUICK,
+             "who fails again and again is doubtful");
+    if (pool == ROUND_DOUBTFUL)
+        sim_check_rate(&world->doubtful_starts[l->index], 0, SIM_DOUBTFUL_PER_S,
+                       "attempts at doubtful endpoints keep their pace");
+}
+
+/* How many attempts in a row have passed over what is still the first of its list; NULL: none. */
 static inline unsigned sim_passed(struct sim_head *head, const struct claim *first)
 {
     static const struct id none;
@@ -334,6 +373,7 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
 {
     const struct message *message = departure->message;
     struct flight *f = owner;
+    const struct lanes *lanes = &((struct worker *)f->all->context)->lanes;
     struct sim_endpoint *e = &world->store.endpoints[destination->endpoint->number];
     struct transfer *t = calloc(1, sizeof *t);
     (void)response;
@@ -349,8 +389,9 @@ struct transfer *transfer_start(struct transfers *ts, struct destination *destin
     sim_check_delivery(t, f->claim);
     sim_check_caps(t, f->claim->lane);
     sim_check_breaker(t);
-    sim_check_application(t, &((struct worker *)f->all->context)->lanes, message);
-    sim_check_pool(t, &((struct worker *)f->all->context)->lanes);
+    sim_check_application(t, lanes, message);
+    sim_check_pool(t, lanes);
+    sim_check_pace(t, lanes);
     sim_check_share(t, f->claim->lane);
     sim_check_rate(&e->starts, t->version, destination->endpoint->throttle_rate,
                    "an endpoint's rate holds over every stretch of time");

@@ -196,6 +196,7 @@ enum err store_submit(struct store *s, struct store_op *op)
     if (o->health != HEALTH_SAME) {
         e->told = o->breaker;
         e->told_version = o->endpoint_version;
+        e->told_count++;
     }
     world->progress++;
     sim_trace("ended e%u m%u -> %d", o->attempt.endpoint_number, sim_number(&o->attempt.message),

@@ -52,8 +52,12 @@ static void begin(void)
     world->app_starts = (struct sim_starts){.version = s->app_version};
     memset(world->app_passed, 0, sizeof world->app_passed);
     memset(world->pool_passed, 0, sizeof world->pool_passed);
+    memset(world->doubtful_starts, 0, sizeof world->doubtful_starts);
     for (unsigned i = 0; i < world->dispatcher->count; i++) {
-        struct round *round = &world->dispatcher->workers[i]->lanes.round;
+        struct lanes *lanes = &world->dispatcher->workers[i]->lanes;
+        struct round *round = &lanes->round;
+        rate_set(&lanes->doubtful, SIM_DOUBTFUL_PER_S, lanes->doubtful.slack_ns / NS_PER_US,
+                 world->now_us);
         round->endpoint_allowance = SIM_ALLOWANCE;
         for (int pool = 0; pool < ROUND_POOLS; pool++)
             round->tenants[pool].allowance = SIM_ALLOWANCE;
@@ -65,6 +69,7 @@ static void begin(void)
         p->unheard = false;
         p->starts.count = 0;
         p->passed = 0;
+        p->sick = 0;
         p->backlog = p->fresh = (struct sim_head){.passed = 0};
         p->told = p->health.breaker;
         p->told_version = p->version;
@@ -216,6 +221,7 @@ static void change_endpoint(uint32_t number, enum change change)
         break;
     }
     e->version++;
+    e->sick = 0;
     world->store.txn++;
     sim_trace("change %d of e%u", change, number);
     sim_endpoint_told(number);
@@ -417,17 +423,19 @@ static uint64_t simulate(uint64_t seed, bool printed)
 static void no_seed_breaks_a_promise(void **state)
 {
     (void)state;
-    uint64_t fresh = 0, slow = 0, app = 0, at_once = 0;
+    uint64_t fresh = 0, slow = 0, doubtful = 0, app = 0, at_once = 0, across = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         simulate(seed, false);
         assert_null(world->violated);
         fresh += world->waited_fresh;
         slow += world->waited_slow;
+        doubtful += world->waited_doubtful;
         app += world->waited_app;
         at_once += world->at_once;
+        across += world->probed_across;
     }
     /* What the promises are about has happened. */
-    assert_true(fresh > 0 && slow > 0 && app > 0 && at_once > 0);
+    assert_true(fresh > 0 && slow > 0 && doubtful > 0 && app > 0 && at_once > 0 && across > 0);
 }
 
 static void a_seed_replays_byte_for_byte(void **state)

@@ -39,6 +39,8 @@ struct sim_endpoint {
     bool unheard; /* its thread has not looked into its inbox since it changed */
     struct sim_starts starts;
     bool ordered;
+    unsigned sick; /* attempts in a row, at the endpoint as it is */
+    unsigned told_count;
     uint64_t passed; /* what others of its application sent since it could go, as turns charge it */
     /* The first of each of its lists, and how many attempts have passed it over. */
     struct sim_head {
@@ -87,9 +89,11 @@ struct sim {
     struct transfer *flights[SIM_FLIGHTS]; /* the attempts on their way, in no order */
     unsigned flight_count;
     struct sim_starts app_starts;
+    struct sim_starts doubtful_starts[SIM_THREADS];
     uint64_t app_passed[SIM_THREADS][ROUND_POOLS][SIM_APPS + 1]; /* what other ones sent */
-    unsigned pool_passed[SIM_THREADS][ROUND_POOLS];              /* attempts of the other one */
-    uint64_t waited_fresh, waited_slow, waited_app, at_once;     /* what there was to check */
+    unsigned pool_passed[SIM_THREADS][ROUND_POOLS];              /* attempts of the other ones */
+    /* What there was to check. */
+    uint64_t waited_fresh, waited_slow, waited_doubtful, waited_app, at_once, probed_across;
     unsigned progress; /* of the turn under way: what it did */
     unsigned idle_turns[SIM_THREADS];
     int64_t idle_since_us[SIM_THREADS];
