@@ -348,21 +348,22 @@ uint64_t batch_version(struct batch *b)
     return b->marks.next_version++;
 }
 
-/* A damaged record may have been counted as something else: zero is as low as it gets. */
-static uint64_t add_clamped(uint64_t n, int change)
+/* A damaged record may have been counted as something else: zero is as low as it gets. By how much
+ * the counter changed. */
+static int64_t add_clamped(uint64_t *n, int change)
 {
-    return change < 0 && n < (uint64_t)-change ? 0 : n + (uint64_t)change;
+    uint64_t before = *n;
+    *n = change < 0 && before < (uint64_t)-change ? 0 : before + (uint64_t)change;
+    return (int64_t)(*n - before);
 }
 
 void batch_count(struct batch *b, uint32_t endpoint, int waiting, int dead)
 {
-    b->tally.waiting += waiting;
-    b->tally.dead_waiting += dead;
     struct table_endpoint *ep = table_endpoint(b->s->table, endpoint);
-    if (!ep)
+    if (!ep) /* forgotten, with what it counted */
         return;
-    ep->working.waiting = add_clamped(ep->working.waiting, waiting);
-    ep->working.dead = add_clamped(ep->working.dead, dead);
+    b->tally.waiting += add_clamped(&ep->working.waiting, waiting);
+    b->tally.dead_waiting += add_clamped(&ep->working.dead, dead);
     if (!ep->dirty) {
         ep->dirty = true;
         ep->next_dirty = b->dirty;

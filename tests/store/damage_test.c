@@ -153,7 +153,26 @@ static void a_counter_does_not_fall_below_zero(void **state)
     op.attempt = (struct attempt){.message = id, .endpoint = e.id, .endpoint_number = e.number};
     OK(rig_do(&r, &op.op, STORE_OUTCOME));
     assert_int_equal(store_endpoint_counts(r.s, e.number).waiting, 0);
+    assert_int_equal(counter_get(&store_stats(r.s)->waiting), 0);
     end();
+}
+
+static void what_a_deleted_endpoint_had_is_not_counted_again(void **state)
+{
+    (void)state;
+    struct delivery d;
+    begin();
+    struct endpoint_op op = {.number = e.number};
+    OK(rig_do(&r, &op.op, STORE_ENDPOINT_DELETE));
+    rig_turns(&r, 4);
+    damage(TREE_DELIVERY, key_id_number(&id, e.number)); /* it reads as unfinished */
+    for (int day = 0; day < 70; day += 10) {
+        rig_advance(&r, 10 * DAY_US);
+        rig_turns(&r, 3);
+    }
+    assert_int_equal(rig_delivery_get(&r, &id, e.number, &d), ERR_NOT_FOUND);
+    assert_int_equal(counter_get(&store_stats(r.s)->waiting), 0);
+    rig_close(&r);
 }
 
 static void an_endpoint_that_cannot_be_read_is_not_half_deleted(void **state)
@@ -197,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_damaged_delivery_does_not_stop_its_line),
         cmocka_unit_test(a_damaged_place_does_not_stop_its_line),
         cmocka_unit_test(a_counter_does_not_fall_below_zero),
+        cmocka_unit_test(what_a_deleted_endpoint_had_is_not_counted_again),
         cmocka_unit_test(an_endpoint_that_cannot_be_read_is_not_half_deleted),
         cmocka_unit_test(damaged_keys_of_any_length_leave_the_expiry_tree),
     };
