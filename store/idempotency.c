@@ -40,7 +40,14 @@ static enum err known_as(struct batch *b, const struct idempotency *i, struct sp
     return ERR_OK;
 }
 
-/* What is kept under the key of a single message. ERR_NOT_FOUND, ERR_MISMATCH. */
+static enum err damaged(struct batch *b)
+{
+    log_error("a stored answer is damaged", LOG_END);
+    counter_add(&b->s->stats.corrupt, 1);
+    return ERR_CORRUPT;
+}
+
+/* What is kept under the key of a single message. ERR_NOT_FOUND, ERR_MISMATCH, ERR_CORRUPT. */
 static enum err find_message(struct batch *b, const struct idempotency *i, struct span key,
                              uint16_t *status, struct id *message)
 {
@@ -51,7 +58,7 @@ static enum err find_message(struct batch *b, const struct idempotency *i, struc
         return e;
     struct reader r = reader_of(span_of(value, len));
     if (len != KEPT_BYTES || read_u8(&r) != KIND_MESSAGE)
-        return ERR_NOT_FOUND;
+        return damaged(b);
     e = known_as(b, i, read_span(&r, 8));
     if (e)
         return e;
@@ -77,12 +84,8 @@ static enum err check_answer(struct batch *b, struct store_op *op)
     enum err e = batch_get(b, TREE_ANSWER, key_of(op), &value);
     if (!e)
         e = record_answer_decode(value, &status, body, &answer);
-    if (e == ERR_CORRUPT) {
-        log_error("a stored answer is damaged", LOG_END);
-        counter_add(&b->s->stats.corrupt, 1);
-    }
     if (e)
-        return e;
+        return e == ERR_CORRUPT ? damaged(b) : e;
     e = known_as(b, &op->idempotency, span_of(body, sizeof body));
     if (e)
         return e;

@@ -54,15 +54,13 @@ static enum err check_event_id(struct batch *b, const struct table_app *a, struc
     if (!event_id.len)
         return ERR_OK;
     struct treekey key = event_id_key(a->number, event_id);
+    struct message *existing;
     enum err e =
         index_get(b->s->index, b->txn, INDEX_EVENT_ID, key_span(&key), b->now, value, &len);
-    if (e)
-        return e == ERR_NOT_FOUND ? ERR_OK : e;
-    if (len != ID_BYTES)
-        return ERR_OK;
-    struct message *existing;
-    memcpy(item->existing.b, value, ID_BYTES);
-    e = message_head(b, &item->existing, &existing);
+    if (!e) {
+        memcpy(item->existing.b, value, len < ID_BYTES ? len : ID_BYTES);
+        e = len == ID_BYTES ? message_head(b, &item->existing, &existing) : ERR_CORRUPT;
+    }
     if (e == ERR_CORRUPT)
         return ERR_CONFLICT;
     if (e)
@@ -89,12 +87,16 @@ static enum err put_bodies(struct batch *b, const struct message *m)
 
 enum err message_index(struct batch *b, const struct message *m, struct wall expires)
 {
-    struct treekey key = key_number_id(m->app_number, &m->id);
-    enum err e = batch_index(b, INDEX_APP_MESSAGE, key_span(&key), (struct span){0}, expires);
-    if (e || !m->event_id.len)
+    struct treekey key;
+    enum err e = ERR_OK;
+    if (m->event_id.len) {
+        key = event_id_key(m->app_number, m->event_id);
+        e = batch_index(b, INDEX_EVENT_ID, key_span(&key), span_of(m->id.b, ID_BYTES), expires);
+    }
+    if (e)
         return e;
-    key = event_id_key(m->app_number, m->event_id);
-    return batch_index(b, INDEX_EVENT_ID, key_span(&key), span_of(m->id.b, ID_BYTES), expires);
+    key = key_number_id(m->app_number, &m->id);
+    return batch_index(b, INDEX_APP_MESSAGE, key_span(&key), (struct span){0}, expires);
 }
 
 static enum err put_message(struct batch *b, const struct message *m)
@@ -236,15 +238,14 @@ static enum err take_item(struct batch *b, const struct table_app *a, struct ing
     struct message *m = item->message;
     item->existing = (struct id){{0}};
     item->result = idempotency_check_item(b, a->number, item);
-    if (item->replayed || item->result == ERR_MISMATCH)
-        return batch_broken_by(item->result) ? item->result : ERR_OK;
-    if (!item->result)
+    if (!item->result && !item->replayed)
         item->result = check_event_id(b, a, item);
-    if (item->result == ERR_CONFLICT) {
-        b->tally.conflicts++;
-        return ERR_OK;
-    }
-    if (!item->result && m->only_endpoint)
+    b->tally.conflicts += item->result == ERR_CONFLICT;
+    if (batch_broken_by(item->result))
+        return item->result;
+    if (item->result || item->replayed)
+        return ERR_OK; /* it alone */
+    if (m->only_endpoint)
         item->result = check_only(b, a, m->only_endpoint);
     if (item->result)
         return item->result;

@@ -103,11 +103,12 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next) MUST_
 
 /* idempotency.c */
 /* Looks the operation's key up. *known: the operation was answered before; op->replayed and the
- * stored answer are set. ERR_MISMATCH. */
+ * stored answer are set. ERR_MISMATCH; ERR_CORRUPT: what is stored of it cannot be read. */
 enum err idempotency_check(struct batch *b, struct store_op *op, bool *known) MUST_CHECK;
 /* Stores the answer of an operation that succeeded. */
 enum err idempotency_keep(struct batch *b, struct store_op *op) MUST_CHECK;
-/* The same for the identity of one event. item->replayed: it is known. ERR_MISMATCH. */
+/* The same for the identity of one event. item->replayed: it is known. ERR_MISMATCH,
+ * ERR_CORRUPT. */
 enum err idempotency_check_item(struct batch *b, uint32_t app_number,
                                 struct ingest_item *item) MUST_CHECK;
 enum err idempotency_keep_item(struct batch *b, uint32_t app_number,

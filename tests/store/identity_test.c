@@ -125,6 +125,78 @@ static void another_body_of_an_identity_is_a_mismatch_when_asked_for(void **stat
     rig_close(&r);
 }
 
+static void another_body_of_a_stored_answer_is_a_mismatch_when_asked_for(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_make(&r);
+    r.settings.idempotency_conflict = true;
+    rig_start(&r);
+    for (int again = 0; again < 2; again++) {
+        struct event_type type = {.org = store_default_org(r.s),
+                                  .name = again ? SPAN("second") : SPAN("first")};
+        struct event_type_op op = {.type = &type, .op.answer_status = 201};
+        op.op.idempotency = (struct idempotency){
+            .used = true, .key = "k", .body = {(uint8_t)again}, .lifetime_us = DAY_US};
+        buf_init(&op.op.answer, 100);
+        assert_int_equal(rig_do(&r, &op.op, STORE_EVENT_TYPE_PUT), again ? ERR_MISMATCH : ERR_OK);
+        buf_free(&op.op.answer);
+    }
+    struct id org = store_default_org(r.s);
+    struct event_type *type;
+    struct store_read *read;
+    OK(store_read_begin(r.s, &read));
+    assert_int_equal(store_event_type_get(read, &org, SPAN("second"), &type), ERR_NOT_FOUND);
+    store_read_end(&read);
+    assert_int_equal(counter_get(&store_stats(r.s)->conflicts), 1);
+    rig_close(&r);
+}
+
+/* Writes an entry of a form that this program does not know. */
+static void plant(struct rig *r, enum index_family family, const struct treekey *key)
+{
+    MDB_txn *txn;
+    store_stop(r->s);
+    assert_int_equal(mdb_txn_begin(r->s->env.mdb, NULL, 0, &txn), 0);
+    OK(index_put(r->s->index, family, key_span(key), SPAN("unknown"), WALL_NEVER));
+    OK(index_flush(r->s->index, txn));
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    index_committed(r->s->index);
+    rig_restart(r);
+}
+
+/* Whatever was accepted under it is not accepted again. */
+static void an_entry_that_cannot_be_read_refuses_its_event_alone(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_open(&r);
+    struct app a = rig_app(&r, "one");
+    struct treekey identity = key_number(a.number), event = key_number(a.number);
+    identity.b[identity.len] = 'x';
+    identity.len += sizeof((struct idempotency *)0)->key;
+    memset(identity.b + 5, 0, identity.len - 5);
+    hash_128(SPAN("order-1"), event.b + event.len);
+    event.len += 16;
+    plant(&r, INDEX_IDEMPOTENCY, &identity);
+    plant(&r, INDEX_EVENT_ID, &event);
+    struct sent s;
+    assert_int_equal(send_events(&r, &a, "x", "body", false, &s), ERR_CORRUPT);
+    drop(&s);
+    OK(send_events(&r, &a, "yx", "body", true, &s));
+    assert_int_equal(s.items[0].result, ERR_OK);
+    assert_int_equal(s.items[1].result, ERR_CORRUPT);
+    drop(&s);
+    struct message *m = rig_message("a", "{}");
+    struct rig_ingest i;
+    m->event_id = SPAN("order-1");
+    assert_int_equal(rig_ingest(&r, &a, m, NULL, NULL, &i), ERR_CONFLICT);
+    message_unref(&m);
+    assert_int_equal(counter_get(&store_stats(r.s)->accepted), 1);
+    assert_int_equal(r.failures, 0);
+    rig_close(&r);
+}
+
 static void a_key_that_met_a_known_identity_keeps_its_message(void **state)
 {
     (void)state;
@@ -179,6 +251,8 @@ int main(void)
         cmocka_unit_test(applications_do_not_share_identities),
         cmocka_unit_test(within_a_batch_the_first_of_an_identity_wins),
         cmocka_unit_test(another_body_of_an_identity_is_a_mismatch_when_asked_for),
+        cmocka_unit_test(another_body_of_a_stored_answer_is_a_mismatch_when_asked_for),
+        cmocka_unit_test(an_entry_that_cannot_be_read_refuses_its_event_alone),
         cmocka_unit_test(a_key_that_met_a_known_identity_keeps_its_message),
         cmocka_unit_test(the_time_of_a_first_message_that_is_gone_is_in_its_id),
     };
