@@ -130,14 +130,6 @@ static struct share share_of(const struct batch *b, uint32_t endpoint, struct sp
     return share;
 }
 
-/* The key of a row of statistics as a number; one that is damaged still has its place. */
-static uint64_t place_of(struct span key)
-{
-    uint8_t bytes[8] = {0};
-    memcpy(bytes, key.ptr, key.len < sizeof bytes ? key.len : sizeof bytes);
-    return get_be64(bytes);
-}
-
 /* The next rows of the window, until `room` of them count. *end: there are no more. */
 static enum err read_shares(struct batch *b, struct task *t, struct share *out, unsigned room,
                             unsigned *count, bool *end)
@@ -151,7 +143,7 @@ static enum err read_shares(struct batch *b, struct task *t, struct share *out, 
         return e;
     e = tree_walk(c, MDB_SET_RANGE, &key, &value);
     for (unsigned i = 0; i < LOOK_MAX && *count < room && !e; i++) {
-        place = place_of(key);
+        place = stat_place(key);
         if (place >> 32 > stat_hour(t->until)) {
             e = ERR_NOT_FOUND;
             break;
@@ -202,12 +194,10 @@ static enum err add_shares(struct batch *b, struct task *t, struct share *shares
 enum err aggregate_stats_step(struct batch *b, struct task *t, unsigned limit)
 {
     struct share shares[LOOK_MAX];
-    unsigned count, room = limit > b->rows ? limit - b->rows : 0;
+    unsigned count, room = limit - b->rows;
     bool end;
     if (t->cursor_number == GATHERING)
         return gather(b, t, limit);
-    if (room == 0)
-        return ERR_OK;
     enum err e = read_shares(b, t, shares, room < LOOK_MAX ? room : LOOK_MAX, &count, &end);
     if (!e)
         e = add_shares(b, t, shares, count);

@@ -4,21 +4,16 @@
 #include "store/read.h"
 #include "store/stat.h"
 
-/* The first row at or behind (hour, endpoint); ERR_NOT_FOUND. */
-static enum err seek(MDB_cursor *c, uint32_t hour, uint32_t endpoint, uint32_t *found_hour,
-                     uint32_t *found_endpoint, struct span *value)
+/* The first row at or behind a place, and its own; ERR_NOT_FOUND. */
+static enum err seek(MDB_cursor *c, uint64_t place, uint64_t *found, struct span *value)
 {
     uint8_t at[8];
-    put_be32(at, hour);
-    put_be32(at + 4, endpoint);
+    put_be64(at, place);
     struct span key = span_of(at, sizeof at);
     enum err e = tree_walk(c, MDB_SET_RANGE, &key, value);
-    if (e)
-        return e;
-    struct reader r = reader_of(key);
-    *found_hour = read_u32(&r);
-    *found_endpoint = read_u32(&r);
-    return r.failed ? ERR_CORRUPT : ERR_OK;
+    if (!e)
+        *found = stat_place(key);
+    return e;
 }
 
 static void add(struct endpoint_stats *sum, const struct endpoint_stats *one)
@@ -38,19 +33,21 @@ enum err store_endpoint_stats(struct store_read *r, uint32_t endpoint, struct wa
     if (e)
         return e;
     *next = (struct wall){0};
-    for (unsigned looked = 0; !e && hour <= last && looked < READ_ROWS_MAX; looked++) {
-        uint32_t found_hour, found;
+    for (unsigned looked = 0; hour <= last && looked < READ_ROWS_MAX; looked++) {
+        const uint64_t wanted = (uint64_t)hour << 32 | endpoint;
+        uint64_t found;
         struct span value;
         struct stat_record row;
-        e = seek(c, hour, endpoint, &found_hour, &found, &value);
+        e = seek(c, wanted, &found, &value);
         if (e)
             break;
-        if (found_hour == hour && found == endpoint) {
+        if (found == wanted) {
             if (record_stat_decode(value, &row))
                 snapshot_corrupt(r, "statistics", span_text(NULL));
             else
                 add(sum, &row.stats);
         }
+        uint32_t found_hour = (uint32_t)(found >> 32);
         hour = found_hour > hour ? found_hour : hour + 1;
     }
     mdb_cursor_close(c);

@@ -41,6 +41,13 @@ enum stat_class stat_class_of(const struct delivery *d)
     return STAT_CLASSES;
 }
 
+uint64_t stat_place(struct span key)
+{
+    uint8_t bytes[8] = {0};
+    memcpy(bytes, key.ptr, key.len < sizeof bytes ? key.len : sizeof bytes);
+    return get_be64(bytes);
+}
+
 /* ---------------------------------------------------------------- the batch's changes */
 
 static struct stat_change *change_of(struct batch *b, struct wall t, uint32_t endpoint)

@@ -17,6 +17,10 @@ static inline uint32_t stat_hour(struct wall t)
 
 enum stat_class stat_class_of(const struct delivery *d);
 
+/* Where a row stands: its hour above its endpoint's number. One whose key is damaged has a place,
+ * too. Any thread. */
+uint64_t stat_place(struct span key);
+
 /* The delivery's class changed, or began or ends (STAT_CLASSES: none). Written with the batch. */
 enum err stat_move(struct batch *b, const struct delivery *d, enum stat_class from,
                    enum stat_class to) MUST_CHECK;

@@ -41,8 +41,8 @@ bool tasks_waiting(const struct tasks *t);
 /* When one with a rate wants its next step; WALL_NEVER: there is none. */
 struct wall tasks_due_at(const struct tasks *t);
 
-/* The steps, each in the file of its noun: go on while b->rows < limit, keep the cursor in `t`, set
- * t->finished at the end. */
+/* The steps, each in the file of its noun: go on while b->rows < limit, which holds at first, keep
+ * the cursor in `t`, set t->finished at the end. */
 enum err fanout_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err retire_disabled_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;
 enum err retire_endpoint_step(struct batch *b, struct task *t, unsigned limit) MUST_CHECK;

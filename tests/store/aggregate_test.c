@@ -1,6 +1,8 @@
 /* Figures of an organisation: each delivery once, whatever happens meanwhile. */
 #include "tests/store/rig.h"
 
+#include "store/entry.h"
+
 #define HOUR (3600 * US_PER_S)
 
 static struct rig r;
@@ -193,6 +195,41 @@ static void event_types_are_collected_by_application(void **state)
     }
 }
 
+/* The list leads to applications that are gone, before those that are there. */
+static void plant_gone_apps(unsigned count)
+{
+    const struct id org = store_default_org(r.s);
+    MDB_txn *txn;
+    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, 0, &txn), 0);
+    for (unsigned n = 0; n < count; n++) {
+        struct id gone = {{0}};
+        put_be32(gone.b + 4, n + 1);
+        struct treekey key = key_id_id(&org, &gone);
+        OK(tree_put(&r.s->env, txn, TREE_APP_ORG, key_span(&key), (struct span){0}, 0));
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+}
+
+/* Nothing is checked at the end: the rows stay. */
+static void applications_that_are_gone_hide_none_behind_them(void **state)
+{
+    (void)state;
+    rig_open(&r);
+    struct app a = rig_app(&r, "a");
+    rig_add_endpoint(&r, &a);
+    rig_send(&r, &a);
+    plant_gone_apps(1001); /* more than a step looks at */
+    for (int types = 0; types < 2; types++) {
+        struct aggregate_op op = usage();
+        op.event_types = types;
+        struct result result = run(&op, false);
+        assert_int_equal(result.count, 1);
+        assert_int_equal(deliveries_of(&result, &a), !types);
+    }
+    rig_stop(&r);
+    rig_remove(&r);
+}
+
 /* One row more than a result may have: endpoints with filters of their own. */
 static void add_too_many_types(void)
 {
@@ -277,6 +314,7 @@ int main(void)
         cmocka_unit_test(named_applications_alone_are_counted),
         cmocka_unit_test(a_deleted_endpoint_s_deliveries_still_count),
         cmocka_unit_test(event_types_are_collected_by_application),
+        cmocka_unit_test(applications_that_are_gone_hide_none_behind_them),
         cmocka_unit_test(a_result_that_is_too_large_fails),
         cmocka_unit_test(a_result_goes_a_day_after_its_end),
     };
