@@ -175,8 +175,11 @@ enum err table_app_put(struct table *t, struct table_app *fresh)
         old->endpoints = NULL;
         table_app_free(&old);
     }
-    bool ok = map_put(t->apps, fresh) && map_put(t->apps_numbered, fresh) &&
+    bool kept = map_put(t->apps, fresh);
+    bool ok = kept && map_put(t->apps_numbered, fresh) &&
               (!fresh->uid_key || map_put(t->apps_by_uid, fresh));
+    if (!kept)
+        table_app_free(&fresh);
     return ok ? ERR_OK : ERR_NO_MEMORY;
 }
 

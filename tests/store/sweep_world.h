@@ -9,6 +9,7 @@
 
 #define SWEEP_LINE 3    /* messages that wait in a line */
 #define SWEEP_LONG 6000 /* bytes of the payload that is kept in chunks */
+#define SWEEP_FILLERS 9 /* applications: with the others as many as a map holds until it grows */
 
 enum { DONE, RETRYING, DEAD, ALSO_DEAD, WAITING, LONG, FAILING, REPORTED, SWEEP_MESSAGES };
 
@@ -105,6 +106,8 @@ static inline void world_configure(void)
     const struct app home = {.id = world.org, .org = world.org};
     world.ears = rig_endpoint_new(r, &home);
     OK(rig_put_endpoint(r, &world.ears));
+    for (int i = 0; i < SWEEP_FILLERS; i++)
+        (void)rig_app(r, "");
     world.plain = world_endpoint("plain", ORDERING_NONE);
     world.fifo = world_endpoint("fifo", ORDERING_FIFO);
     world.keyed = world_endpoint("keyed", ORDERING_KEY);
