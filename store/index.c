@@ -99,16 +99,17 @@ static enum err load_directory(struct index *ix, MDB_txn *txn)
 static enum err load_record(void *context, uint64_t number, unsigned entries)
 {
     struct index *ix = context;
-    if (memtable_room(ix->active) >= entries)
-        return ERR_OK;
-    if (ix->frozen)
-        return memtable_grow(ix->active) ? ERR_OK : ERR_NO_MEMORY;
-    struct memtable *fresh = memtable_new(ix->limits.table_bytes);
-    if (!fresh)
-        return ERR_NO_MEMORY;
-    ix->frozen = ix->active;
-    ix->frozen_tail = number - 1;
-    ix->active = fresh;
+    if (memtable_room(ix->active) < entries && !ix->frozen) {
+        struct memtable *fresh = memtable_new(ix->limits.table_bytes);
+        if (!fresh)
+            return ERR_NO_MEMORY;
+        ix->frozen = ix->active;
+        ix->frozen_tail = number - 1;
+        ix->active = fresh;
+    }
+    while (memtable_room(ix->active) < entries)
+        if (!memtable_grow(ix->active))
+            return ERR_NO_MEMORY;
     return ERR_OK;
 }
 
@@ -116,11 +117,7 @@ static enum err load_entry(void *context, enum index_family family, const struct
 {
     struct index *ix = context;
     memtable_node node = memtable_add(ix->active, family, entry);
-    while (node == 0) {
-        if (!memtable_grow(ix->active))
-            return ERR_NO_MEMORY;
-        node = memtable_add(ix->active, family, entry);
-    }
+    assert(node != 0); /* load_record made room */
     memtable_link(ix->active, node);
     return ERR_OK;
 }

@@ -1,6 +1,9 @@
 /* Blocks: what goes in comes out, and damage is noticed. */
 #include "store/block.h"
 
+#include "base/hash.h"
+#include "store/codec.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,6 +89,40 @@ static void every_flipped_bit_and_every_cut_is_noticed(void **state)
         assert_int_equal(block_open(span_of(good.ptr, len), &block), ERR_CORRUPT);
 }
 
+/* A checksum proves the bytes, not that they are a block. */
+static void what_is_no_block_is_not_opened_though_its_checksum_is_right(void **state)
+{
+    (void)state;
+    enum { KEY_LEN = BLOCK_HEAD, KEY = BLOCK_HEAD + BLOCK_ENTRY_HEAD, OFFSET = KEY + 1 };
+    static const struct {
+        size_t len; /* of one whose only entry has a key of a byte; its offset stands last */
+        uint8_t count[2], key_len, offset;
+        bool good;
+    } cases[] = {
+        {OFFSET + 2, {0, 1}, 1, BLOCK_HEAD, true},
+        {OFFSET + 2, {0, 1}, 1, BLOCK_HEAD + 1, false},
+        {OFFSET + 2, {0, 1}, 0, BLOCK_HEAD, false},
+        {OFFSET + 2, {0, 1}, 2, BLOCK_HEAD, false},
+        {OFFSET + 3, {0, 1}, 1, BLOCK_HEAD, false},
+        {OFFSET + 2, {0, 0}, 1, BLOCK_HEAD, false},
+        {OFFSET + 2, {0xff, 0xff}, 1, BLOCK_HEAD, false},
+        {BLOCK_HEAD + 2, {0, 1}, 0, BLOCK_HEAD, false},
+        {BLOCK_HEAD - 1, {0, 0}, 0, 0, false},
+        {BLOCK_HEAD - 2, {0, 0}, 0, 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t bytes[32] = {CODEC_VERSION};
+        size_t len = cases[i].len;
+        struct block block;
+        memcpy(bytes + CODEC_HEAD, cases[i].count, 2);
+        bytes[KEY_LEN] = cases[i].key_len;
+        put_be16(bytes + len - 2, cases[i].offset);
+        put_be32(bytes + 1, hash_checksum(span_of(bytes + CODEC_HEAD, len - CODEC_HEAD)));
+        assert_int_equal(block_open(span_of(bytes, len), &block),
+                         cases[i].good ? ERR_OK : ERR_CORRUPT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +130,7 @@ int main(void)
         cmocka_unit_test(a_search_finds_the_first_key_that_is_not_less),
         cmocka_unit_test(a_full_block_refuses_and_stays_within_its_bound),
         cmocka_unit_test(every_flipped_bit_and_every_cut_is_noticed),
+        cmocka_unit_test(what_is_no_block_is_not_opened_though_its_checksum_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

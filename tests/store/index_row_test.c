@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "store/block.h"
 #include "store/codec.h"
 
 #define TABLE 8192
@@ -178,6 +179,24 @@ static void every_changed_key_is_found(void **state)
     }
 }
 
+/* In a run it would be: the tail has the family before the key. */
+static void a_key_that_is_too_long_is_found(void **state)
+{
+    (void)state;
+    static struct block_builder block;
+    char key[BLOCK_KEY_MAX];
+    memset(key, 'k', sizeof key);
+    block_begin(&block);
+    const struct index_entry entry = {span_of(key, sizeof key), SPAN("v"), WALL_NEVER};
+    assert_true(block_add(&block, &entry));
+    struct span sealed = block_seal(&block);
+    unsigned i = 0;
+    while (!is_level(rows[i].tree))
+        assert_true(++i < row_count);
+    const MDB_val value = {sealed.len, (void *)(uintptr_t)sealed.ptr};
+    assert_true(spoil(&rows[i], rows[i].key, value));
+}
+
 static int set_up(void **state)
 {
     MDB_txn *txn;
@@ -212,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_changed_byte_is_found),
         cmocka_unit_test(every_changed_key_is_found),
+        cmocka_unit_test(a_key_that_is_too_long_is_found),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -259,6 +259,58 @@ static void runs_that_expired_as_a_whole_are_removed_with_all_their_rows(void **
     assert_int_equal(rows_of_runs(), 0);
 }
 
+static void a_table_of_expired_entries_becomes_no_run(void **state)
+{
+    (void)state;
+    uint32_t n = 0;
+    fixture_close(&f);
+    fixture_open(&f, 256 * 1024, FILTERS); /* thousands of entries: more than a block looks at */
+    for (; !f.ix->frozen; n += 20)
+        put_range(n, n + 20, US_PER_S, 0);
+    put_range(n, n + 20, INT64_C(1000) * US_PER_S, 0);
+    fixture_advance(&f, 2 * US_PER_S);
+    fixture_settle(&f);
+    assert_true(n > 2048);
+    assert_null(f.ix->frozen);
+    assert_int_equal(rows_of_runs(), 0);
+    expect_all(n, 20);
+}
+
+/* As they would be found if merging never kept pace: so many runs, and they may be empty. */
+static void plant_runs(unsigned count)
+{
+    fixture_begin(&f);
+    for (unsigned n = 1; n <= count; n++) {
+        struct run *run = run_new(n, INDEX_IDEMPOTENCY, 0);
+        assert_non_null(run);
+        assert_int_equal(run_store(run, &f.ix->trees, f.txn, RUN_LIVE), ERR_OK);
+        run_unref(&run);
+    }
+    assert_int_equal(mdb_txn_commit(f.txn), 0);
+    f.txn = NULL;
+    fixture_reopen(&f);
+}
+
+static void a_full_level_takes_no_run_until_some_are_merged(void **state)
+{
+    (void)state;
+    uint32_t n = 0;
+    uint64_t entries;
+    plant_runs(4 * INDEX_MERGE_RUNS);
+    for (; !f.ix->frozen; n += 20)
+        put_range(n, n + 20, INT64_C(1000) * US_PER_S, 0);
+    fixture_begin(&f);
+    (void)fixture_step(&f, STEP);
+    assert_null(f.ix->job[0]);
+    assert_non_null(f.ix->job[1]);
+    fixture_commit(&f);
+    assert_true(runs() < 4 * INDEX_MERGE_RUNS);
+    fixture_settle(&f);
+    assert_null(f.ix->frozen);
+    expect_all(0, n);
+    assert_int_equal(fixture_check(&f, &entries), 0);
+}
+
 static void the_tail_holds_only_what_is_in_memory(void **state)
 {
     (void)state;
@@ -422,6 +474,8 @@ int main(void)
         TEST(entries_move_through_runs_of_every_level_and_stay_found),
         TEST(short_lived_entries_never_reach_a_run),
         TEST(runs_that_expired_as_a_whole_are_removed_with_all_their_rows),
+        TEST(a_table_of_expired_entries_becomes_no_run),
+        TEST(a_full_level_takes_no_run_until_some_are_merged),
         TEST(the_tail_holds_only_what_is_in_memory),
         TEST(a_view_keeps_the_rows_of_its_runs_until_it_closes),
         TEST(filters_in_memory_stay_within_their_bound),

@@ -5,14 +5,18 @@
 #include "tests/store/sweep.h"
 
 #define TABLE 8192
-#define FILTERS (8 * 1024)
+#define FILTERS 512 /* the older runs give theirs up */
 #define BATCH 16
 #define BATCHES 90
 #define ROWS 60
 #define SHORT_US (40 * US_PER_S) /* of every other batch; each takes a second */
 #define LONG_US (3600 * US_PER_S)
 
+#define FEW 16 /* keys that come again with every batch */
+#define FEW_BATCHES 48
+
 static struct fixture f;
+static bool few;
 static enum err shield(enum err e)
 {
     fault_shield(true);
@@ -30,6 +34,7 @@ static enum err shield(enum err e)
 
 static struct span key_of(uint32_t n, uint8_t out[16])
 {
+    n = few ? n % FEW : n;
     memset(out, 0, 16);
     put_be32(out, n % 3);
     put_be32(out + 4, n * UINT32_C(2654435761));
@@ -39,7 +44,7 @@ static struct span key_of(uint32_t n, uint8_t out[16])
 
 static struct wall expiry_of(unsigned batch)
 {
-    return wall_add(f.now, batch % 2 ? SHORT_US : LONG_US);
+    return wall_add(f.now, few || batch % 2 ? SHORT_US : LONG_US);
 }
 
 /* ---------------------------------------------------------------- a batch */
@@ -205,19 +210,56 @@ static void trial(void)
     fixture_close(&f);
 }
 
-static void every_entry_of_a_committed_batch_is_there(void **state)
+/* Keys that come again, in many runs, and then all runs expire. */
+static void trial_of_few_keys(void)
+{
+    unsigned batch = 0;
+    uint64_t entries;
+    few = true;
+    fixture_open(&f, TABLE, FILTERS);
+    sweep_begin();
+    for (; batch < FEW_BATCHES; batch++) {
+        commit_batch(batch);
+        fixture_advance(&f, US_PER_S / 2);
+    }
+    read_while_written();
+    fixture_advance(&f, 2 * SHORT_US);
+    commit_batch(batch);
+    sweep_end();
+    fixture_settle(&f);
+    assert_int_equal(check(&entries), ERR_OK);
+    for (unsigned i = 0; i < directory_count(f.ix->directory); i++)
+        EXPECT(f.ix->directory->item[i].run->figures.max_expires.us > f.now.us, "a run is left");
+    fixture_close(&f);
+    few = false;
+}
+
+static int set_up(void **state)
 {
     (void)state;
     fault_shield(true);
     log_setup(LOG_ERROR + 1, LOG_TEXT);
+    return 0;
+}
+
+static void every_entry_of_a_committed_batch_is_there(void **state)
+{
+    (void)state;
     sweep_all("the index", trial);
     assert_int_equal(sweep.struck + 1, sweep.trials);
+}
+
+static void runs_of_the_same_keys_are_merged_and_expire(void **state)
+{
+    (void)state;
+    sweep_all("few keys", trial_of_few_keys);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_of_a_committed_batch_is_there),
+        cmocka_unit_test(runs_of_the_same_keys_are_merged_and_expire),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
