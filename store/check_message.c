@@ -28,7 +28,7 @@ static enum err index_leads(struct check *c, enum index_family family, const str
     uint8_t value[INDEX_VALUE_MAX];
     size_t len = 0;
     enum err e = index_view_get(c->r->view, c->r->txn, family, key_span(key), c->now, value, &len);
-    if (e && e != ERR_NOT_FOUND && e != ERR_CORRUPT)
+    if (e && e != ERR_NOT_FOUND)
         return e;
     if (e || !span_eq(span_of(value, len), wanted))
         check_say(c, "the index does not lead to %s of %s", what, name->text);

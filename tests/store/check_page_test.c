@@ -10,6 +10,8 @@
 #define ROW_HEAD 8
 #define PAGE_BRANCH 1 /* LMDB's flags of a page */
 #define PAGE_LEAF 2
+#define PAGE_OVERFLOW 4
+#define PAGE_SIZE_AT (PAGE_HEAD + 24) /* in a page of roots */
 
 static int file;
 static uint32_t stored; /* what all trees hold */
@@ -57,8 +59,11 @@ static unsigned flip_page(uint64_t number)
     unsigned found = 0;
     uint64_t start = number * PAGE;
     assert_int_equal(pread(file, page, PAGE, (off_t)start), PAGE);
-    if (!(load16(page + 10) & (PAGE_BRANCH | PAGE_LEAF)))
-        return 0;
+    unsigned flags = load16(page + 10);
+    for (unsigned at = 0; flags == PAGE_OVERFLOW && at < PAGE_HEAD; at++)
+        found += flip(start + at, at % 8);
+    if (!(flags & (PAGE_BRANCH | PAGE_LEAF)))
+        return found;
     unsigned rows = (load16(page + 12) - PAGE_HEAD) / 2;
     for (unsigned at = 0; at < PAGE_HEAD + 2 * rows; at++)
         found += flip(start + at, (at + (unsigned)number) % 8);
@@ -84,6 +89,25 @@ static void a_page_of_roots_that_is_none_is_found(void **state)
     (void)state;
     assert_true(flip(PAGE_HEAD, 0));
     assert_true(flip(PAGE + PAGE_HEAD, 0));
+    assert_true(flip(PAGE_SIZE_AT, 0));
+}
+
+static void an_empty_file_is_found(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/surehook-pages-XXXXXX", path[64];
+    struct check_report report;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    int empty = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(empty >= 0);
+    close(empty);
+    OK(store_check_file(dir, sweep_ignore, NULL, &report));
+    assert_int_equal(report.errors, 1);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/lock", dir);
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0);
 }
 
 static void a_file_that_was_cut_is_found(void **state)
@@ -102,12 +126,31 @@ static void a_file_that_was_cut_is_found(void **state)
     assert_int_equal(report.errors, 0);
 }
 
+/* A value in pages of its own; of zeros, so that none of them looks like a page of a tree. */
+static void put_long_answer(void)
+{
+    static const char zeros[2 * PAGE];
+    const uint8_t hash[8] = {0};
+    const struct env *env = &sweep.r.s->env;
+    struct buf record;
+    MDB_txn *txn;
+    buf_init(&record, 3 * PAGE);
+    record_answer_encode(200, hash, span_of(zeros, sizeof zeros), &record);
+    assert_int_equal(mdb_txn_begin(env->mdb, NULL, 0, &txn), 0);
+    OK(tree_put(env, txn, TREE_ANSWER, SPAN("long"), buf_view(&record), 0));
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    buf_free(&record);
+    free(sweep.image);
+    sweep_keep();
+}
+
 static int set_up(void **state)
 {
     char path[128];
     (void)state;
     world_fill();
     OK(store_open(&sweep.r.settings, &sweep.r.s));
+    put_long_answer();
     sweep_path(path);
     file = open(path, O_RDWR);
     assert_true(file >= 0);
@@ -129,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_changed_page_is_found_before_it_is_followed),
         cmocka_unit_test(a_page_of_roots_that_is_none_is_found),
+        cmocka_unit_test(an_empty_file_is_found),
         cmocka_unit_test(a_file_that_was_cut_is_found),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -167,6 +167,50 @@ static void what_stands_in_a_line_has_its_place_there(void **state)
     }
 }
 
+static void put_first(const struct delivery *d)
+{
+    world_begin(&w);
+    record_delivery_encode(d, &w.record);
+    world_put(&w, TREE_DELIVERY, key_id_number(&first, 1));
+    assert_int_equal(mdb_txn_commit(w.txn), 0);
+}
+
+static void what_is_finished_stands_in_no_line(void **state)
+{
+    (void)state;
+    struct line_place at = place_in_line(true, false, true);
+    struct delivery d = {.state = DELIVERY_DELIVERED, .ticket = first};
+    memcpy(d.line, at.line, LINE_BYTES);
+    put_first(&d);
+    assert_true(check(&w.s) > 0);
+    assert_non_null(strstr(findings, "is finished at endpoint number 1 and stands in a line"));
+}
+
+static void a_delivery_is_due_at_no_time_before_the_first(void **state)
+{
+    (void)state;
+    const struct delivery cases[] = {
+        {.state = DELIVERY_RETRYING, .due = {-1}, .manual_due = {WORLD_NOW + 3}},
+        {.state = DELIVERY_RETRYING, .due = {WORLD_NOW + 5}, .manual_due = {-1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_first(&cases[i]);
+        assert_true(check(&w.s) > 0);
+        assert_non_null(strstr(findings, "to endpoint number 1 does not decode"));
+    }
+}
+
+static void a_piece_of_body_too_many_is_found(void **state)
+{
+    (void)state;
+    world_begin(&w);
+    buf_text(&w.record, "x");
+    world_put(&w, TREE_BODY, key_body(&first, 3));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 1);
+    assert_non_null(strstr(findings, "has 4 pieces of body instead of 3"));
+}
+
 /* Each row of a store that is right, taken away or damaged. */
 static struct treekey due_key(void)
 {
@@ -265,6 +309,19 @@ static void a_result_needs_its_task_and_its_form(void **state)
     assert_int_equal(check(&w.s), 2);
     assert_non_null(strstr(findings, "a row of a task's result does not decode"));
     assert_non_null(strstr(findings, "a task's result has no task"));
+}
+
+static void a_filter_needs_its_task_and_its_form(void **state)
+{
+    (void)state;
+    struct id task = world_id(70, 1);
+    world_begin(&w);
+    buf_text(&w.record, "damaged");
+    world_put(&w, TREE_TASK_FILTER, key_id(&task));
+    world_commit(&w);
+    assert_int_equal(check(&w.s), 2);
+    assert_non_null(strstr(findings, "the filter of a task does not decode"));
+    assert_non_null(strstr(findings, "a task's filter has no task"));
 }
 
 static void a_record_of_health_needs_its_endpoint_and_something_to_say(void **state)
@@ -416,9 +473,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CHECK_TEST(a_store_that_is_right_has_no_findings),
         CHECK_TEST(what_stands_in_a_line_has_its_place_there),
+        CHECK_TEST(what_is_finished_stands_in_no_line),
+        CHECK_TEST(a_delivery_is_due_at_no_time_before_the_first),
+        CHECK_TEST(a_piece_of_body_too_many_is_found),
         CHECK_TEST(every_missing_row_is_found),
         CHECK_TEST(every_damaged_record_is_found),
         CHECK_TEST(a_result_needs_its_task_and_its_form),
+        CHECK_TEST(a_filter_needs_its_task_and_its_form),
         CHECK_TEST(a_record_of_health_needs_its_endpoint_and_something_to_say),
         CHECK_TEST(rows_that_contradict_each_other_are_found),
         CHECK_TEST(statistics_that_do_not_count_what_is_there_are_found),

@@ -3,6 +3,8 @@
  * another one. */
 #include "tests/store/sweep_reading.h"
 
+#include "store/index_state.h"
+
 static struct reading reading; /* the one under trial */
 
 /* ---------------------------------------------------------------- a trial */
@@ -44,6 +46,41 @@ static void a_read_shows_what_is_there_or_says_that_it_cannot(void **state)
         reading = readings[i].reading;
         sweep_all(readings[i].name, trial);
         readings[i].reading = reading; /* with what is good */
+    }
+}
+
+/* Takes the entries from memory into runs, table by table, and each is small. */
+static void write_index_out(void)
+{
+    const struct index_limits limits = {4096, 1 << 20};
+    struct store *s = sweep.r.s;
+    for (int table = 0; table < 8; table++) {
+        MDB_txn *txn;
+        bool more = true;
+        index_close(&s->index);
+        assert_int_equal(mdb_txn_begin(s->env.mdb, NULL, 0, &txn), 0);
+        OK(index_open_limited(txn, &limits, &s->index));
+        while (more) {
+            OK(index_step(s->index, txn, sweep.r.now, STEP_ROWS_MAX, &more));
+            OK(index_flush(s->index, txn));
+            assert_int_equal(mdb_txn_commit(txn), 0);
+            index_committed(s->index);
+            assert_int_equal(mdb_txn_begin(s->env.mdb, NULL, 0, &txn), 0);
+        }
+        mdb_txn_abort(txn);
+    }
+    assert_true(directory_count(s->index->directory) > 0);
+}
+
+static void a_read_shows_the_same_when_the_index_is_on_the_disk(void **state)
+{
+    (void)state;
+    write_index_out();
+    for (size_t i = 0; i < READINGS; i++) {
+        reading = readings[i].reading;
+        sweep_all(readings[i].name, trial);
+        if (reading.good != readings[i].reading.good)
+            fail_msg("%s", readings[i].name);
     }
 }
 
@@ -91,6 +128,41 @@ static void rows_with_damaged_keys_show_nothing(void **state)
     }
 }
 
+/* An application is gone and its endpoints are not; one message went to many that never were. What
+ * a task asks for it has, too. */
+static void damage(void)
+{
+    const struct delivery d = {.state = DELIVERY_DELIVERED};
+    const struct task_filter filter = {.status_class = -1};
+    const struct env *env = &sweep.r.s->env;
+    struct treekey key = key_id(&world.app.id);
+    struct buf record;
+    MDB_txn *txn;
+    buf_init(&record, INLINE_BYTES_MAX);
+    assert_int_equal(mdb_txn_begin(env->mdb, NULL, 0, &txn), 0);
+    OK(tree_del(env, txn, TREE_APP, key_span(&key)));
+    record_task_filter_encode(&filter, &record);
+    key = key_id(&world.usage);
+    OK(tree_put(env, txn, TREE_TASK_FILTER, key_span(&key), buf_view(&record), 0));
+    buf_clear(&record);
+    record_delivery_encode(&d, &record);
+    for (uint32_t number = 100; number < 120; number++) {
+        key = key_id_number(&world.message[DONE], number);
+        OK(tree_put(env, txn, TREE_DELIVERY, key_span(&key), buf_view(&record), 0));
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    buf_free(&record);
+}
+
+static void a_check_of_damage_says_it_or_that_it_cannot(void **state)
+{
+    (void)state;
+    damage();
+    reading = (struct reading){check, FIGURE, 0};
+    sweep_all("a check of damage", trial);
+    assert_true(reading.good > 20);
+}
+
 /* ---------------------------------------------------------------- the group */
 
 static int set_up(void **state)
@@ -114,7 +186,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_shows_what_is_there_or_says_that_it_cannot),
+        cmocka_unit_test(a_read_shows_the_same_when_the_index_is_on_the_disk),
         cmocka_unit_test(rows_with_damaged_keys_show_nothing),
+        cmocka_unit_test(a_check_of_damage_says_it_or_that_it_cannot),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

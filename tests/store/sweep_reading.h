@@ -373,6 +373,18 @@ static inline enum err deliveries_of_message(struct store_read *r, uint64_t *sho
     return e;
 }
 
+/* The second alone, and what is needed for the third. */
+static inline enum err deliveries_in_pages(struct store_read *r, uint64_t *shown)
+{
+    struct delivery row;
+    const struct page page = {.limit = 1, .has_cursor = true, .cursor = world.plain.id};
+    struct page_result result;
+    enum err e = store_deliveries_of_message(r, &world.message[DONE], &page, &row, &result);
+    if (!e && result.count)
+        *shown = bit(seen_delivery(&row));
+    return e;
+}
+
 static inline enum err deliveries_of_endpoint(struct store_read *r, uint64_t *shown)
 {
     struct delivery rows[PAGE_MAX];
@@ -512,6 +524,7 @@ static struct {
     READING(attempts_of_endpoint, ROWS),
     READING(attempts_of_message, ROWS),
     READING(deliveries_of_message, ROWS),
+    READING(deliveries_in_pages, FIGURE),
     READING(deliveries_of_endpoint, ROWS),
     READING(dead_letters, ROWS),
     READING(due_page, FIGURE),

@@ -82,6 +82,7 @@ static void a_path_that_is_too_long_is_refused(void **state)
     static char path[5000];
     struct store_settings settings = sweep.r.settings;
     struct replace_report report = {.say = sweep_ignore};
+    struct check_report checked;
     struct store *s;
     memset(path, 'x', sizeof path - 1);
     path[0] = '/';
@@ -91,6 +92,7 @@ static void a_path_that_is_too_long_is_refused(void **state)
     assert_int_equal(env_lock(path, &lock), ERR_INVALID);
     assert_int_equal(env_sync_directory(path), ERR_INVALID);
     assert_int_equal(datafile_make(path), ERR_INVALID);
+    assert_int_equal(store_check_file(path, sweep_ignore, NULL, &checked), ERR_INVALID);
     assert_int_not_equal(store_open(&settings, &s), ERR_OK);
     assert_null(s);
     assert_int_not_equal(store_restore(path, &sweep.r.settings, &report), ERR_OK);
