@@ -1,34 +1,14 @@
 /* A data directory is new, of this format, older, newer or damaged, and is never taken for one of
  * the others. */
-#include "tests/store/rig.h"
+#include "tests/store/older.h"
 
 #include "store/format.h"
 
 static struct rig r;
 
-/* Does something to the stopped store's trees. */
 static void alter(void (*change)(MDB_txn *txn, MDB_dbi trees, void *context), void *context)
 {
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi trees;
-    assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env, TREES + 64), 0);
-    assert_int_equal(mdb_env_set_mapsize(env, (size_t)r.settings.map_size), 0);
-    assert_int_equal(mdb_env_open(env, r.dir, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &trees), 0);
-    change(txn, trees, context);
-    assert_int_equal(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
-}
-
-static void drop_tree(MDB_txn *txn, MDB_dbi trees, void *name)
-{
-    MDB_dbi tree;
-    (void)trees;
-    assert_int_equal(mdb_dbi_open(txn, name, 0, &tree), 0);
-    assert_int_equal(mdb_drop(txn, tree, 1), 0);
+    older_alter(&r, change, context);
 }
 
 static void drop_meta_row(MDB_txn *txn, MDB_dbi trees, void *name)
@@ -42,25 +22,29 @@ static void drop_meta_row(MDB_txn *txn, MDB_dbi trees, void *name)
 
 static void put_format(MDB_txn *txn, MDB_dbi trees, void *format)
 {
-    MDB_dbi meta;
-    MDB_val key = {sizeof META_FORMAT - 1, META_FORMAT}, value = {4, format};
+    const struct span *row = format;
     (void)trees;
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
-    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+    older_put_meta(txn, META_FORMAT, row->ptr, row->len);
 }
 
-/* What an older program left: fewer trees, a bare organisation, no marks before the first commit. */
-static void make_format_1(MDB_txn *txn, MDB_dbi trees, void *org)
+static void cut_org(MDB_txn *txn, MDB_dbi trees, void *org)
 {
-    static uint8_t one[4] = {0, 0, 0, 1};
-    static char *const later[] = {"health", "line", "consumer", "portal"};
-    MDB_dbi meta;
-    MDB_val key = {sizeof META_ORG - 1, META_ORG}, value = {ID_BYTES, org};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        drop_tree(txn, trees, later[i]);
-    put_format(txn, trees, one);
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
-    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+    (void)trees;
+    older_put_meta(txn, META_ORG, org, ID_BYTES - 1);
+}
+
+static void make_row_of_tree(MDB_txn *txn, MDB_dbi trees, void *name)
+{
+    MDB_val key = {strlen(name), name}, value = {3, "row"};
+    older_drop_tree(txn, trees, name);
+    assert_int_equal(mdb_put(txn, trees, &key, &value, 0), 0);
+}
+
+static void turn_tree_around(MDB_txn *txn, MDB_dbi trees, void *name)
+{
+    MDB_dbi tree;
+    older_drop_tree(txn, trees, name);
+    assert_int_equal(mdb_dbi_open(txn, name, MDB_CREATE | MDB_REVERSEKEY, &tree), 0);
 }
 
 static void expect_refused(enum err wanted)
@@ -81,11 +65,49 @@ static void a_tree_that_is_missing_is_damage_and_never_made_anew(void **state)
         rig_open(&r);
         (void)rig_app(&r, "one");
         rig_stop(&r);
-        alter(drop_tree, names[i]);
+        alter(older_drop_tree, names[i]);
         expect_refused(ERR_CORRUPT);
         expect_refused(ERR_CORRUPT); /* nothing was made meanwhile */
         rig_remove(&r);
     }
+}
+
+static void a_tree_of_another_kind_is_damage(void **state)
+{
+    (void)state;
+    rig_open(&r);
+    rig_stop(&r);
+    alter(make_row_of_tree, "line");
+    expect_refused(ERR_CORRUPT);
+    rig_remove(&r);
+    rig_open(&r);
+    rig_stop(&r);
+    alter(make_row_of_tree, "index_tail");
+    expect_refused(ERR_CORRUPT);
+    rig_remove(&r);
+    rig_open(&r);
+    rig_stop(&r);
+    alter(turn_tree_around, "line");
+    expect_refused(ERR_CORRUPT);
+    rig_remove(&r);
+}
+
+static void put_other_proof(MDB_txn *txn, MDB_dbi trees, void *proof)
+{
+    (void)trees;
+    older_put_meta(txn, META_SECRET, proof, 5);
+}
+
+/* It opens, and is not what every store has sealed. */
+static void another_proof_of_the_main_secret_is_none(void **state)
+{
+    (void)state;
+    static char other[] = {0, 'x', 'y', 'z', 0};
+    rig_open(&r);
+    rig_stop(&r);
+    alter(put_other_proof, other);
+    expect_refused(ERR_INVALID);
+    rig_remove(&r);
 }
 
 static void a_row_that_every_store_has_is_missed(void **state)
@@ -109,7 +131,7 @@ static void an_older_format_is_brought_up_to_date_and_keeps_what_it_has(void **s
     struct endpoint e = rig_add_endpoint(&r, &a);
     struct id message = rig_send(&r, &a), org = store_default_org(r.s);
     rig_stop(&r);
-    alter(make_format_1, org.b);
+    alter(older_make_1, org.b);
     r.settings.as_is = true;
     expect_refused(ERR_VERSION);
     r.settings.as_is = false;
@@ -130,7 +152,7 @@ static void an_older_format_without_a_first_commit_is_brought_up_to_date(void **
     rig_open(&r);
     struct id org = store_default_org(r.s);
     rig_stop(&r);
-    alter(make_format_1, org.b);
+    alter(older_make_1, org.b);
     alter(drop_meta_row, META_MARKS);
     alter(drop_meta_row, META_ORG);
     rig_start(&r);
@@ -139,16 +161,37 @@ static void an_older_format_without_a_first_commit_is_brought_up_to_date(void **
     rig_close(&r);
 }
 
+static void an_older_format_with_a_damaged_organisation_is_left_alone(void **state)
+{
+    (void)state;
+    rig_open(&r);
+    struct id org = store_default_org(r.s);
+    rig_stop(&r);
+    alter(older_make_1, org.b);
+    alter(cut_org, org.b);
+    expect_refused(ERR_CORRUPT);
+    expect_refused(ERR_CORRUPT); /* it is not of the next format meanwhile */
+    rig_remove(&r);
+}
+
 static void a_newer_format_and_one_that_never_was_are_left_alone(void **state)
 {
     (void)state;
-    static uint8_t newer[4] = {0, 0, 0, STORE_FORMAT + 1}, none[4] = {0};
+    static const uint8_t newer[4] = {0, 0, 0, STORE_FORMAT + 1}, none[4] = {0};
+    static const uint8_t longer[5] = {0, 0, 0, STORE_FORMAT};
+    struct {
+        struct span row;
+        enum err refused;
+    } cases[] = {{span_of(newer, 4), ERR_VERSION},
+                 {span_of(none, 4), ERR_CORRUPT},
+                 {span_of(longer, 3), ERR_CORRUPT},
+                 {span_of(longer, 5), ERR_CORRUPT}};
     rig_open(&r);
     rig_stop(&r);
-    alter(put_format, newer);
-    expect_refused(ERR_VERSION);
-    alter(put_format, none);
-    expect_refused(ERR_CORRUPT);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        alter(put_format, &cases[i].row);
+        expect_refused(cases[i].refused);
+    }
     rig_remove(&r);
 }
 
@@ -156,9 +199,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_that_is_missing_is_damage_and_never_made_anew),
+        cmocka_unit_test(a_tree_of_another_kind_is_damage),
+        cmocka_unit_test(another_proof_of_the_main_secret_is_none),
         cmocka_unit_test(a_row_that_every_store_has_is_missed),
         cmocka_unit_test(an_older_format_is_brought_up_to_date_and_keeps_what_it_has),
         cmocka_unit_test(an_older_format_without_a_first_commit_is_brought_up_to_date),
+        cmocka_unit_test(an_older_format_with_a_damaged_organisation_is_left_alone),
         cmocka_unit_test(a_newer_format_and_one_that_never_was_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

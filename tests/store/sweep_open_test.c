@@ -1,5 +1,6 @@
 /* Every call of a start, of a first start and of a backup fails once: it is refused, and the next
  * one finds a store that is whole. */
+#include "tests/store/older.h"
 #include "tests/store/sweep_world.h"
 
 #include "store/replace.h"
@@ -168,6 +169,24 @@ static void a_copy_that_fails_takes_no_place(void **state)
     sweep_all("a compaction", compact);
 }
 
+/* Another store than before, and the last: a start brings it up to date. */
+static void a_step_to_the_next_format_that_fails_can_be_repeated(void **state)
+{
+    (void)state;
+    struct rig *r = &sweep.r;
+    char path[128];
+    sweep_path(path);
+    unlink(path);
+    rig_start(r);
+    (void)rig_app(r, "one");
+    struct id org = store_default_org(r->s);
+    rig_stop(r);
+    older_alter(r, older_make_1, org.b);
+    free(sweep.image);
+    sweep_keep();
+    sweep_all("a step to the next format", start_again);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -190,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_backup_that_fails_leaves_nothing),
         cmocka_unit_test(a_copy_that_fails_takes_no_place),
         cmocka_unit_test(a_first_start_that_fails_can_be_repeated),
+        cmocka_unit_test(a_step_to_the_next_format_that_fails_can_be_repeated),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
