@@ -115,7 +115,7 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o
 
 # The sweeps of store/ stand between it and what it calls (tests/store/fault.h).
 SWEEPS    := $(filter $(OUT)/tests/store/sweep_% $(addprefix $(OUT)/tests/store/,check_page_test \
-             check_row_test tree_test),$(TESTS))
+             check_row_test model_test task_step_test tree_test),$(TESTS))
 FAULTABLE := mdb_env_create mdb_env_open mdb_env_sync mdb_env_info mdb_env_copy2 mdb_txn_begin \
              mdb_txn_renew mdb_txn_commit mdb_dbi_open mdb_get mdb_put mdb_del mdb_cursor_open \
              mdb_cursor_get mdb_cursor_del mdb_env_stat mdb_env_get_fd mdb_env_copyfd2 mdb_dbi_flags \

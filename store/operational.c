@@ -38,9 +38,8 @@ static const struct table_app *listener(const struct batch *b, enum operational_
 
 unsigned operational_entries(const struct batch *b)
 {
-    unsigned most = table_operational_endpoints(b->s->table);
-    if (most > FANOUT_AT_ONCE)
-        most = FANOUT_AT_ONCE;
+    unsigned endpoints = table_operational_endpoints(b->s->table);
+    unsigned most = endpoints < FANOUT_AT_ONCE ? endpoints : FANOUT_AT_ONCE;
     return most ? EVENTS_OF_OPERATION * (1 + most) : 0;
 }
 

@@ -1,14 +1,14 @@
 /* How endpoints do. */
 #include "store/read.h"
 
-static enum err decoded(struct store_read *r, const struct treekey *key, struct span value,
-                        struct endpoint_health *out)
+/* One that cannot be read is well. */
+static struct endpoint_health decoded(struct store_read *r, const struct treekey *key,
+                                      struct span value)
 {
-    enum err e = snapshot_decoded(r, "health", key, record_health_decode(value, out));
-    if (e != ERR_CORRUPT)
-        return e;
-    *out = (struct endpoint_health){.failures = 0};
-    return ERR_OK;
+    struct endpoint_health health;
+    if (snapshot_decoded(r, "health", key, record_health_decode(value, &health)))
+        health = (struct endpoint_health){.failures = 0};
+    return health;
 }
 
 enum err store_health_get(struct store_read *r, uint32_t number, struct endpoint_health *out)
@@ -19,7 +19,8 @@ enum err store_health_get(struct store_read *r, uint32_t number, struct endpoint
     enum err e = snapshot_get(r, TREE_HEALTH, &key, &value);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_OK : e;
-    return decoded(r, &key, value, out);
+    *out = decoded(r, &key, value);
+    return ERR_OK;
 }
 
 enum err store_each_health(struct store_read *r,
@@ -34,18 +35,15 @@ enum err store_each_health(struct store_read *r,
         return e;
     e = tree_walk(c, MDB_FIRST, &key, &value);
     while (!e) {
-        struct endpoint_health health;
         uint32_t number;
         if (!read_as_number(key, &number)) {
             (void)snapshot_corrupt(r, "health", key);
         } else {
             struct treekey at = key_number(number);
-            e = decoded(r, &at, value, &health);
-            if (!e)
-                each(context, number, &health);
+            struct endpoint_health health = decoded(r, &at, value);
+            each(context, number, &health);
         }
-        if (!e)
-            e = tree_walk(c, MDB_NEXT, &key, &value);
+        e = tree_walk(c, MDB_NEXT, &key, &value);
     }
     mdb_cursor_close(c);
     return e == ERR_NOT_FOUND ? ERR_OK : e;

@@ -185,6 +185,25 @@ static void figures_end_at_a_damaged_row_of_the_list(void **state)
     rig_remove(&r);
 }
 
+/* Nothing is checked at the end: the damaged row stays. */
+static void a_recover_ends_at_a_damaged_letter(void **state)
+{
+    (void)state;
+    struct due_row rows[64];
+    begin();
+    rig_kill(&r, &id, &e);
+    plant(TREE_DEAD, key_number(e.number), 20);
+    struct recover_op op = {.endpoint = e.number, .task = id_random(r.now)};
+    OK(rig_do(&r, &op.op, STORE_RECOVER));
+    rig_turns(&r, 3);
+    assert_true(has_ended(&op.task));
+    assert_int_equal(rig_due_rows(&r, e.number, rows), 1);
+    assert_int_equal(id_cmp(&rows[0].message, &id), 0);
+    assert_int_equal(r.failures, 0);
+    rig_stop(&r);
+    rig_remove(&r);
+}
+
 /* What it had counts for nobody any more. */
 static void figures_leave_out_an_application_that_goes_meanwhile(void **state)
 {
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test(an_expunging_passes_damaged_deliveries),
         cmocka_unit_test(damaged_portal_tokens_leave_when_one_is_made_or_ended),
         cmocka_unit_test(figures_end_at_a_damaged_row_of_the_list),
+        cmocka_unit_test(a_recover_ends_at_a_damaged_letter),
         cmocka_unit_test(figures_leave_out_an_application_that_goes_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

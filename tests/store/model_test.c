@@ -1,6 +1,8 @@
 /* Life and names of the nouns. */
 #include "store/model.h"
 
+#include "tests/store/fault.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +23,22 @@ static void a_message_lives_until_its_last_reference_is_dropped(void **state)
     assert_true(span_is(other->payload, "abc"));
     message_unref(&other);
     message_unref(&other); /* of nothing: no effect */
+}
+
+static void without_memory_there_is_no_message(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) { /* the first time shows where it could */
+        char *at = NULL;
+        if (fails)
+            fault_arm(0, FAULT_ERROR);
+        else
+            fault_record();
+        struct message *m = message_new_with(3, &at);
+        assert_int_equal(fault_disarm(), fails);
+        assert_true((m == NULL) == fails && (at == NULL) == fails);
+        message_unref(&m);
+    }
 }
 
 static void freeing_nothing_has_no_effect(void **state)
@@ -69,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_lives_until_its_last_reference_is_dropped),
+        cmocka_unit_test(without_memory_there_is_no_message),
         cmocka_unit_test(freeing_nothing_has_no_effect),
         cmocka_unit_test(every_state_reason_and_class_has_a_name_of_its_own),
         cmocka_unit_test(values_beyond_the_lists_are_named_too),

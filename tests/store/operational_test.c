@@ -130,6 +130,25 @@ static void a_delivery_that_keeps_failing_is_told_once_and_so_is_its_recovery(vo
     rig_close(&r);
 }
 
+static void the_recovery_of_an_endpoint_that_is_gone_is_not_told(void **state)
+{
+    (void)state;
+    begin();
+    struct endpoint e = rig_add_endpoint(&r, &a);
+    struct id id = rig_send(&r, &a);
+    for (int n = 1; n <= 4; n++)
+        rig_conclude(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY);
+    expect(1, "message.attempt.failing", named("msgId", ID_MESSAGE, &id));
+    struct outcome_op under_way = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
+    struct endpoint_op removal = {.number = e.number};
+    OK(rig_do(&r, &removal.op, STORE_ENDPOINT_DELETE));
+    OK(rig_do(&r, &under_way.op, STORE_OUTCOME));
+    assert_int_equal(under_way.state, DELIVERY_DELIVERED);
+    expect(2, "endpoint.deleted", named("endpointId", ID_ENDPOINT, &e.id));
+    assert_int_equal(events(), 3);
+    rig_close(&r);
+}
+
 static void the_end_of_a_schedule_is_told_and_a_later_success_as_a_recovery(void **state)
 {
     (void)state;
@@ -413,6 +432,7 @@ int main(void)
         cmocka_unit_test(every_change_of_an_endpoint_is_told),
         cmocka_unit_test(an_endpoint_that_is_gone_is_told_to_be_disabled_with_the_reason),
         cmocka_unit_test(a_delivery_that_keeps_failing_is_told_once_and_so_is_its_recovery),
+        cmocka_unit_test(the_recovery_of_an_endpoint_that_is_gone_is_not_told),
         cmocka_unit_test(the_end_of_a_schedule_is_told_and_a_later_success_as_a_recovery),
         cmocka_unit_test(a_success_without_a_told_failure_is_no_recovery),
         cmocka_unit_test(the_end_of_a_task_is_told),

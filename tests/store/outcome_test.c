@@ -90,6 +90,24 @@ static void the_last_failure_makes_a_dead_letter(void **state)
     rig_close(&r);
 }
 
+static void an_endpoint_that_is_gone_is_disabled_once(void **state)
+{
+    (void)state;
+    begin();
+    struct id other = rig_send(&r, &a);
+    struct outcome_op ops[] = {rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY),
+                               rig_outcome(&r, &other, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY)};
+    unsigned changes = r.endpoints;
+    for (int i = 0; i < 2; i++) {
+        ops[i].disable_endpoint = true;
+        OK(rig_do(&r, &ops[i].op, STORE_OUTCOME));
+        assert_int_equal(ops[i].state, DELIVERY_DEAD);
+        assert_int_equal(r.endpoints, changes + 1);
+    }
+    expect_counts(0, 2);
+    rig_close(&r);
+}
+
 static void an_outcome_of_nothing_is_not_found(void **state)
 {
     (void)state;
@@ -294,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_success_ends_the_delivery),
         cmocka_unit_test(a_failure_is_due_again_at_the_time_it_was_given),
         cmocka_unit_test(the_last_failure_makes_a_dead_letter),
+        cmocka_unit_test(an_endpoint_that_is_gone_is_disabled_once),
         cmocka_unit_test(an_outcome_of_nothing_is_not_found),
         cmocka_unit_test(
             an_attempt_claimed_before_a_replay_fails_without_touching_the_new_schedule),

@@ -156,6 +156,48 @@ static void dead_letters_are_listed_newest_first_and_filtered_by_death(void **st
     expect_rows(rows, &result, 1, "");
 }
 
+static void an_index_entry_that_names_no_message_is_skipped(void **state)
+{
+    (void)state;
+    struct delivery rows[PAGE_MAX];
+    struct page_result result;
+    const struct page page = {.limit = PAGE_MAX};
+    struct treekey key = key_number(2);
+    memset(key.b + key.len, 1, 3);
+    key.len += 3;
+    world_begin(&w);
+    world_index(&w, INDEX_ENDPOINT_MESSAGE, key, (struct span){0});
+    world_commit(&w);
+    reopen();
+    WORLD_OK(
+        store_deliveries_of_endpoint(r, 2, &page, 0, &(struct message_filter){0}, rows, &result));
+    expect_rows(rows, &result, 2, "543210");
+    assert_int_equal(counter_get(&w.s.stats.corrupt), 1);
+}
+
+static void what_is_held_waits_for_the_first_of_its_line_if_there_is_one(void **state)
+{
+    (void)state;
+    const struct delivery d = {
+        .message = world_id(40, 1), .endpoint_number = 1, .held = true, .line = {7}};
+    struct id first;
+    WORLD_OK(store_delivery_waits_for(r, &d, &first));
+    assert_true(id_is_zero(&first));
+    world_begin(&w);
+    struct line_place at = {.line = {7}, .ticket = world_id(0, 1), .message = world_id(20, 1)};
+    world_put(&w, TREE_LINE, key_line(1, &at));
+    world_commit(&w);
+    reopen();
+    WORLD_OK(store_delivery_waits_for(r, &d, &first));
+    assert_int_equal(id_cmp(&first, &at.message), 0);
+    world_begin(&w);
+    world_put(&w, TREE_LINE, key_line_begin(1, at.line)); /* cut */
+    world_commit(&w);
+    reopen();
+    assert_int_equal(store_delivery_waits_for(r, &d, &first), ERR_CORRUPT);
+    assert_true(id_is_zero(&first));
+}
+
 /* ---------------------------------------------------------------- due */
 
 static void a_due_page_ends_at_now_at_max_or_at_the_endpoint(void **state)
@@ -217,6 +259,8 @@ int main(void)
         READ_TEST(deliveries_of_a_message_are_paged_by_endpoint),
         READ_TEST(deliveries_of_an_endpoint_are_filtered_by_state_and_message),
         READ_TEST(dead_letters_are_listed_newest_first_and_filtered_by_death),
+        READ_TEST(an_index_entry_that_names_no_message_is_skipped),
+        READ_TEST(what_is_held_waits_for_the_first_of_its_line_if_there_is_one),
         READ_TEST(a_due_page_ends_at_now_at_max_or_at_the_endpoint),
         READ_TEST(a_damaged_due_row_is_delivered_as_if_never_tried),
     };

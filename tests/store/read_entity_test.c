@@ -243,6 +243,11 @@ static void event_types_are_listed_by_name_archived_ones_on_request(void **state
     WORLD_OK(store_event_type_list(r, &org, &page, (struct span){0}, true, rows, &result));
     assert_true(span_is(rows[0]->name, "a.old"));
     event_type_free(&rows[0]);
+    static const char name[EVENT_TYPE_MAX + 1] = "b"; /* longer than any */
+    WORLD_OK(
+        store_event_type_list(r, &org, &page, span_of(name, sizeof name), false, rows, &result));
+    assert_int_equal(result.count, 0);
+    assert_false(result.more);
 }
 
 static void keys_are_listed_oldest_first(void **state)
@@ -284,6 +289,36 @@ static void a_task_is_seen_by_its_organisation_only(void **state)
     assert_int_equal(store_task_get(r, &other_org, &task.id, &info), ERR_NOT_FOUND);
 }
 
+static void count_in_order(void *context, const struct task_result *row)
+{
+    assert_int_equal(row->deliveries, ++*(unsigned *)context);
+}
+
+static void a_long_result_is_handed_out_in_pieces(void **state)
+{
+    (void)state;
+    const unsigned rows = READ_ROWS_MAX + 5;
+    struct id task = world_id(5, 5);
+    struct task_result_place at = {.event_type = ""};
+    unsigned seen = 0;
+    bool more;
+    world_begin(&w);
+    for (unsigned n = 1; n <= rows; n++) {
+        const struct task_result row = {.deliveries = n};
+        struct id app = world_id(4 * n, 1);
+        record_task_result_encode(&row, &w.record);
+        world_put(&w, TREE_TASK_RESULT, key_id_id(&task, &app));
+    }
+    world_commit(&w);
+    reopen();
+    WORLD_OK(store_task_results(r, &task, &at, count_in_order, &seen, &more));
+    assert_int_equal(seen, READ_ROWS_MAX);
+    assert_true(more);
+    WORLD_OK(store_task_results(r, &task, &at, count_in_order, &seen, &more));
+    assert_int_equal(seen, rows);
+    assert_false(more);
+}
+
 static void a_snapshot_does_not_see_what_was_committed_after_it(void **state)
 {
     (void)state;
@@ -314,6 +349,7 @@ int main(void)
         READ_TEST(event_types_are_listed_by_name_archived_ones_on_request),
         READ_TEST(keys_are_listed_oldest_first),
         READ_TEST(a_task_is_seen_by_its_organisation_only),
+        READ_TEST(a_long_result_is_handed_out_in_pieces),
         READ_TEST(a_snapshot_does_not_see_what_was_committed_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

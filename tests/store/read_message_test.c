@@ -223,6 +223,20 @@ static void entries_of_expired_and_damaged_messages_are_skipped(void **state)
     expect_messages(&(struct page){.limit = PAGE_MAX}, &everything, "5310");
 }
 
+static void an_index_entry_that_names_no_message_is_skipped(void **state)
+{
+    (void)state;
+    struct treekey key = key_number(APP);
+    memset(key.b + key.len, 1, 3);
+    key.len += 3;
+    world_begin(&w);
+    world_index(&w, INDEX_APP_MESSAGE, key, (struct span){0});
+    world_commit(&w);
+    reopen();
+    expect_messages(&(struct page){.limit = PAGE_MAX}, &everything, "543210");
+    assert_int_equal(counter_get(&w.s.stats.corrupt), 1);
+}
+
 /* ---------------------------------------------------------------- attempts */
 
 static void expect_attempts(bool of_endpoint, const struct page *page,
@@ -297,6 +311,7 @@ int main(void)
         READ_TEST(messages_are_listed_newest_first_and_filtered),
         READ_TEST(time_bounds_are_exact_to_the_microsecond),
         READ_TEST(entries_of_expired_and_damaged_messages_are_skipped),
+        READ_TEST(an_index_entry_that_names_no_message_is_skipped),
         READ_TEST(attempts_are_listed_newest_first_and_filtered),
         READ_TEST(an_attempt_is_found_by_message_and_id),
     };

@@ -227,6 +227,7 @@ static void damaged_rows_are_removed_or_stay(void **state)
 {
     (void)state;
     SWEEP_DAMAGED(disable_plain);
+    SWEEP_DAMAGED(reorder_endpoint);
     SWEEP_DAMAGED(delete_endpoint);
     SWEEP_DAMAGED(delete_app);
     SWEEP_DAMAGED(put_portal);

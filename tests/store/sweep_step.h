@@ -13,7 +13,7 @@ static struct step {
     enum tree tree; /* where an operation that is done leaves a mark, and one that is refused none;
                        TREES: it has no answer to be judged by */
     int64_t later_us; /* the clock moves on before */
-    bool damaged; /* there are rows whose keys are too long, which whatever meets them removes */
+    bool damaged;     /* there are rows with bad keys, which whatever meets them removes */
 } step;
 static uint32_t untouched; /* the digest of step.tree in the image */
 
@@ -47,9 +47,13 @@ static inline void turn(unsigned times)
     }
 }
 
-/* One behind all others of the application, of each endpoint and of a message. */
+/* One behind all others of the application, of each endpoint and of a message, with a key that is
+ * too long; and a place in a line that is nobody's. */
 static inline void plant_damage(void)
 {
+    struct line_place nobody = {.ticket = {{1}}, .message = {{1}}};
+    hash_128(SPAN("k"), nobody.line);
+    const struct treekey place = key_line(world.keyed.number, &nobody);
     const struct treekey app = key_id(&world.app.id), list = key_number(world.app.number);
     const struct treekey plain = key_number(world.plain.number);
     const struct treekey keyed = key_number(world.keyed.number);
@@ -68,6 +72,7 @@ static inline void plant_damage(void)
         memcpy(key, rows[i].prefix->b, rows[i].prefix->len);
         OK(tree_put(&sweep.r.s->env, txn, rows[i].tree, span_of(key, sizeof key), SPAN("x"), 0));
     }
+    OK(tree_put(&sweep.r.s->env, txn, TREE_LINE, key_span(&place), (struct span){0}, 0));
     assert_int_equal(mdb_txn_commit(txn), 0);
 }
 

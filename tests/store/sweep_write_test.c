@@ -10,7 +10,7 @@ static void render(struct ingest_op *op, struct buf *answer)
     buf_span(answer, SPAN("[]"));
 }
 
-/* One message of each kind, to all endpoints. */
+/* One message of each kind, to all endpoints. The last of three has an event id that is taken. */
 static enum err ingest(struct span app, const struct app *create, unsigned count, bool batch)
 {
     struct ingest_item items[3] = {{.message = NULL}};
@@ -27,7 +27,9 @@ static enum err ingest(struct span app, const struct app *create, unsigned count
     for (unsigned i = 0; i < count; i++) {
         items[i].message = rig_message("a", i ? "{}" : world.payload);
         items[i].message->ordering_key = SPAN("k");
-        items[i].message->event_id = batch ? (struct span){0} : SPAN("fresh");
+        items[i].message->event_id = i == 2  ? SPAN("done")
+                                     : batch ? (struct span){0}
+                                             : SPAN("fresh");
         items[i].identity =
             (struct idempotency){.used = true, .key = {(uint8_t)(8 + i)}, .lifetime_us = DAY_US};
     }
@@ -113,6 +115,12 @@ static enum err gone(void)
     return conclude(&world.message[WAITING], &world.plain, world.plain.version, OUTCOME_DEAD, true);
 }
 
+/* It was delivered before: only what claimed it goes. */
+static enum err fail_late(void)
+{
+    return conclude(&world.message[DONE], &world.plain, world.plain.version, OUTCOME_RETRY, false);
+}
+
 /* The fourth failure is told. */
 static enum err fail_again(void)
 {
@@ -175,6 +183,7 @@ static void outcomes_move_all_that_hangs_on_them_or_nothing(void **state)
     SWEEP(retry, TREE_ATTEMPT);
     SWEEP(give_up, TREE_ATTEMPT);
     SWEEP(gone, TREE_ATTEMPT);
+    SWEEP(fail_late, TREE_ATTEMPT);
     SWEEP(fail_again, TREE_ATTEMPT);
     SWEEP(recover_at_last, TREE_ATTEMPT);
     SWEEP(deliver_by_hand, TREE_ATTEMPT);
