@@ -1,9 +1,8 @@
 /* Every call that a read makes fails once: the read says so, or shows what it shows without the
  * fault. Of a record that is rotten or missing it says so, or leaves the record out: it never shows
  * another one. */
+#include "tests/store/hand.h"
 #include "tests/store/sweep_reading.h"
-
-#include "store/index_state.h"
 
 static struct reading reading; /* the one under trial */
 
@@ -52,22 +51,17 @@ static void a_read_shows_what_is_there_or_says_that_it_cannot(void **state)
 /* Takes the entries from memory into runs, table by table, and each is small. */
 static void write_index_out(void)
 {
-    const struct index_limits limits = {4096, 1 << 20};
     struct store *s = sweep.r.s;
     for (int table = 0; table < 8; table++) {
-        MDB_txn *txn;
-        bool more = true;
-        index_close(&s->index);
-        assert_int_equal(mdb_txn_begin(s->env.mdb, NULL, 0, &txn), 0);
-        OK(index_open_limited(txn, &limits, &s->index));
-        while (more) {
+        hand_small_index(&sweep.r, 4096);
+        for (bool more = true; more;) {
+            MDB_txn *txn;
+            assert_int_equal(mdb_txn_begin(s->env.mdb, NULL, 0, &txn), 0);
             OK(index_step(s->index, txn, sweep.r.now, STEP_ROWS_MAX, &more));
             OK(index_flush(s->index, txn));
             assert_int_equal(mdb_txn_commit(txn), 0);
             index_committed(s->index);
-            assert_int_equal(mdb_txn_begin(s->env.mdb, NULL, 0, &txn), 0);
         }
-        mdb_txn_abort(txn);
     }
     assert_true(directory_count(s->index->directory) > 0);
 }
