@@ -16,10 +16,11 @@
 
 struct table {
     /* the writer alone */
-    struct map *apps, *apps_numbered, *apps_by_uid;
+    struct map *apps, *apps_by_uid;
     unsigned operational; /* as table_operational_endpoints says */
     /* changed by the writer under `lock`, read by others under it */
     pthread_rwlock_t lock;
+    struct map *apps_numbered; /* and the endpoints of each */
     struct map *endpoints;
     struct map *keys;
 };
@@ -164,6 +165,7 @@ static void app_unmap(struct table *t, const struct table_app *a)
 
 enum err table_app_put(struct table *t, struct table_app *fresh)
 {
+    pthread_rwlock_wrlock(&t->lock);
     struct table_app *old = table_app_numbered(t, fresh->number);
     if (old) {
         app_unmap(t, old);
@@ -178,6 +180,7 @@ enum err table_app_put(struct table *t, struct table_app *fresh)
     bool kept = map_put(t->apps, fresh);
     bool ok = kept && map_put(t->apps_numbered, fresh) &&
               (!fresh->uid_key || map_put(t->apps_by_uid, fresh));
+    pthread_rwlock_unlock(&t->lock);
     if (!kept)
         table_app_free(&fresh);
     return ok ? ERR_OK : ERR_NO_MEMORY;
@@ -186,14 +189,14 @@ enum err table_app_put(struct table *t, struct table_app *fresh)
 void table_app_delete(struct table *t, uint32_t number)
 {
     struct table_app *a = table_app_numbered(t, number);
-    if (!a)
-        return;
-    assert(!app_is_operational(&a->id, &a->org));
+    assert(a && !app_is_operational(&a->id, &a->org));
+    pthread_rwlock_wrlock(&t->lock);
     for (unsigned i = 0; i < a->endpoint_count; i++) {
         a->endpoints[i]->deleted = true;
         a->endpoints[i]->app = NULL;
     }
     app_unmap(t, a);
+    pthread_rwlock_unlock(&t->lock);
     table_app_free(&a);
 }
 
@@ -281,13 +284,13 @@ unsigned table_operational_endpoints(const struct table *t)
     return t->operational;
 }
 
-static enum err app_adopt(struct table *t, struct table_app *a, struct table_endpoint *fresh)
+static bool app_adopt(struct table *t, struct table_app *a, struct table_endpoint *fresh)
 {
     if (a->endpoint_count == a->endpoint_room) {
         unsigned room = a->endpoint_room ? a->endpoint_room * 2 : FIRST_ROOM;
         struct table_endpoint **more = realloc(a->endpoints, room * sizeof *more);
         if (!more)
-            return ERR_NO_MEMORY;
+            return false;
         a->endpoints = more;
         a->endpoint_room = room;
     }
@@ -295,7 +298,7 @@ static enum err app_adopt(struct table *t, struct table_app *a, struct table_end
     a->endpoints[a->endpoint_count++] = fresh;
     fresh->app = a;
     t->operational += app_is_operational(&a->id, &a->org);
-    return ERR_OK;
+    return true;
 }
 
 static unsigned place_of(const struct table_app *a, const struct table_endpoint *e)
@@ -325,31 +328,28 @@ enum err table_endpoint_put(struct table *t, struct table_endpoint *fresh, uint3
 {
     struct table_endpoint *old = table_endpoint(t, fresh->number);
     struct table_app *a = table_app_numbered(t, app_number);
-    enum err e = ERR_OK;
-    if (old)
-        endpoint_succeed(old, fresh);
-    else if (a)
-        e = app_adopt(t, a, fresh);
-    else
-        fresh->deleted = true;
-    if (e) {
-        table_endpoint_free(&fresh);
-        return e;
-    }
     pthread_rwlock_wrlock(&t->lock);
-    if (old)
-        map_take(t->endpoints, endpoint_number_of(old));
-    bool ok = map_put(t->endpoints, fresh);
+    if (old) {
+        map_take(t->endpoints, endpoint_number_of(old)); /* which leaves room */
+        endpoint_succeed(old, fresh);
+    }
+    fresh->deleted = !old && !a;
+    bool mapped = map_put(t->endpoints, fresh);
+    bool ok = mapped && (old || !a || app_adopt(t, a, fresh));
+    if (mapped && !ok)
+        map_take(t->endpoints, endpoint_number_of(fresh));
     pthread_rwlock_unlock(&t->lock);
     table_endpoint_free(&old);
+    if (!ok)
+        table_endpoint_free(&fresh);
     return ok ? ERR_OK : ERR_NO_MEMORY;
 }
 
 void table_endpoint_delete(struct table *t, uint32_t number)
 {
     struct table_endpoint *e = table_endpoint(t, number);
-    if (!e)
-        return;
+    assert(e);
+    pthread_rwlock_wrlock(&t->lock);
     if (e->app) {
         unsigned i = place_of(e->app, e);
         e->app->endpoint_count--;
@@ -359,6 +359,7 @@ void table_endpoint_delete(struct table *t, uint32_t number)
     }
     e->app = NULL;
     e->deleted = true;
+    pthread_rwlock_unlock(&t->lock);
 }
 
 void table_endpoint_forget(struct table *t, uint32_t number)
