@@ -2,7 +2,8 @@
  * message with many endpoints more than the index has room for at once.
  *
  * Invariant: the expiry row exists in every commit, and moves to the later time only with the last
- * entry. An entry that is written twice is harmless: the newest wins. */
+ * entry. It has a value once the message's own entries are written. An entry that is written twice
+ * is harmless: the newest wins. */
 #include "store/renewal.h"
 
 #include "store/operation.h"
@@ -12,20 +13,23 @@
 #define POSTPONED_US (10 * US_PER_S)
 #define ENTRIES_OF_HEAD 2
 
-static enum err put_row(struct batch *b, struct wall when, const struct id *message,
-                        const struct renewal *at)
+static enum err put_row(struct batch *b, const struct treekey *row, const struct renewal *at)
 {
-    struct treekey key = key_expiry(when, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));
     buf_clear(&b->record);
     record_renewal_encode(at, &b->record);
-    return batch_put(b, TREE_EXPIRY, key_span(&key), 0);
+    return batch_put(b, TREE_EXPIRY, key_span(row), 0);
 }
 
-static enum err postpone(struct batch *b, const struct treekey *row, const struct id *message,
-                         const struct renewal *at)
+/* To another time: it goes on at `at` then, or is looked at anew (NULL). */
+static enum err move_row(struct batch *b, const struct treekey *row, const struct id *message,
+                         struct wall when, const struct renewal *at)
 {
+    struct span what = span_of(message->b, ID_BYTES);
+    struct treekey later = key_expiry(when, EXPIRY_MESSAGE, what);
     enum err e = batch_del(b, TREE_EXPIRY, key_span(row));
-    return e ? e : put_row(b, wall_add(b->now, POSTPONED_US), message, at);
+    if (e)
+        return e;
+    return at ? put_row(b, &later, at) : batch_expire(b, when, EXPIRY_MESSAGE, what);
 }
 
 static enum err index_delivery(struct batch *b, const struct id *message, struct span suffix,
@@ -91,20 +95,15 @@ enum err renewal_go_on(struct batch *b, const struct treekey *row, const struct 
 {
     struct renewal next = *at;
     if (!index_has_room(b->s->index, 1))
-        return postpone(b, row, message, at);
+        return move_row(b, row, message, wall_add(b->now, POSTPONED_US), at);
     while (next.part < RENEWAL_PARTS && b->rows < limit && index_has_room(b->s->index, 1)) {
         enum err e = index_part(b, message, &next, limit);
         if (e)
             return e;
     }
     FAILPOINT("renewed");
-    if (next.part == RENEWAL_PARTS) {
-        enum err e = batch_del(b, TREE_EXPIRY, key_span(row));
-        return e ? e : batch_expire(b, next.until, EXPIRY_MESSAGE, span_of(message->b, ID_BYTES));
-    }
-    buf_clear(&b->record);
-    record_renewal_encode(&next, &b->record);
-    return batch_put(b, TREE_EXPIRY, key_span(row), 0);
+    return next.part == RENEWAL_PARTS ? move_row(b, row, message, next.until, NULL)
+                                      : put_row(b, row, &next);
 }
 
 enum err renewal_begin(struct batch *b, const struct treekey *row, const struct id *message,
@@ -113,7 +112,7 @@ enum err renewal_begin(struct batch *b, const struct treekey *row, const struct 
     const struct renewal at = {.until = until};
     struct message *m;
     if (!index_has_room(b->s->index, ENTRIES_OF_HEAD))
-        return postpone(b, row, message, &at);
+        return move_row(b, row, message, wall_add(b->now, POSTPONED_US), NULL);
     enum err e = message_head(b, message, &m);
     if (!e)
         e = message_index(b, m, wall_add(until, INDEX_SLACK_US));
