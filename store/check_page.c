@@ -373,9 +373,7 @@ static enum err check_file(struct check *c, int fd)
 
 enum err check_pages(struct check *c)
 {
-    int fd;
-    int rc = mdb_env_get_fd(c->r->store->env.mdb, &fd);
-    return rc ? env_err(rc, "look at the pages") : check_file(c, fd);
+    return check_file(c, env_file(&c->r->store->env));
 }
 
 enum err store_check_file(const char *dir, void (*say)(void *context, const char *finding),

@@ -30,21 +30,6 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* *end: of the last page in use. */
-static enum err find_end(const struct env *env, int *fd, uint64_t *end)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    int rc = mdb_env_info(env->mdb, &info);
-    if (!rc)
-        rc = mdb_env_stat(env->mdb, &stat);
-    if (!rc)
-        rc = mdb_env_get_fd(env->mdb, fd);
-    if (!rc)
-        *end = (info.me_last_pgno + UINT64_C(1)) * stat.ms_psize;
-    return env_err(rc, "measure");
-}
-
 /* ---------------------------------------------------------------- against a full disk */
 
 static int allocate(int fd, uint64_t from, uint64_t to)
@@ -58,11 +43,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 
 enum err reserve_blocks(struct env *env)
 {
-    int fd;
-    uint64_t end = 0;
-    enum err e = find_end(env, &fd, &end);
-    if (e)
-        return e;
+    uint64_t end = env_end(env);
     uint64_t reserve = least(BLOCKS_BYTES, env->map_size / BLOCKS_MAP_SHARE);
     uint64_t wanted = least(end + reserve, env->map_size);
     if (wanted <= env->reserved)
@@ -70,7 +51,7 @@ enum err reserve_blocks(struct env *env)
     uint64_t from = env->reserved > end ? env->reserved : end;
     uint64_t to = least(wanted + reserve / BLOCKS_STEPS, env->map_size);
     FAILPOINT("reserve");
-    int rc = allocate(fd, from, to);
+    int rc = allocate(env_file(env), from, to);
     FAILPOINT("reserved");
     switch (rc) {
     case 0:
@@ -127,12 +108,9 @@ static int write_zeros(int fd, uint64_t at, uint64_t len)
 
 enum err reserve_write(struct env *env, bool *more)
 {
-    int fd;
-    uint64_t end = 0;
+    int fd = env_file(env);
+    uint64_t end = env_end(env);
     *more = false;
-    enum err e = find_end(env, &fd, &end);
-    if (e)
-        return e;
     uint64_t until = written_until(env, end);
     uint64_t at = first_hole(fd, env->written > end ? env->written : end);
     if (at >= until || !disk_can_spare(fd, until - at)) {
@@ -150,10 +128,7 @@ enum err reserve_write(struct env *env, bool *more)
 
 bool reserve_wants(const struct env *env)
 {
-    int fd;
-    uint64_t end = 0;
-    if (find_end(env, &fd, &end))
-        return false;
+    uint64_t end = env_end(env);
     uint64_t until = written_until(env, end);
     return until > end && env->written < end + (until - end) / 2;
 }

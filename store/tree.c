@@ -224,27 +224,44 @@ static int count_free_pages(MDB_txn *txn, uint64_t *pages)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-enum err env_used(const struct env *env, uint64_t look, uint64_t *used)
+/* What LMDB says of an open environment: an error would mean that there is none. */
+static uint64_t page_size(const struct env *env)
+{
+    MDB_stat stat;
+    int rc = mdb_env_stat(env->mdb, &stat);
+    assert(!rc);
+    return stat.ms_psize;
+}
+
+int env_file(const struct env *env)
+{
+    int fd, rc = mdb_env_get_fd(env->mdb, &fd);
+    assert(!rc);
+    return fd;
+}
+
+uint64_t env_end(const struct env *env)
 {
     MDB_envinfo info;
-    MDB_stat stat;
-    MDB_txn *txn;
-    uint64_t spare = 0;
     int rc = mdb_env_info(env->mdb, &info);
-    if (!rc)
-        rc = mdb_env_stat(env->mdb, &stat);
-    if (rc)
-        return env_err(rc, "measure");
-    uint64_t last = info.me_last_pgno + UINT64_C(1);
-    *used = last * stat.ms_psize;
+    assert(!rc);
+    return (info.me_last_pgno + UINT64_C(1)) * page_size(env);
+}
+
+enum err env_used(const struct env *env, uint64_t look, uint64_t *used)
+{
+    MDB_txn *txn;
+    uint64_t end = env_end(env), spare = 0;
+    *used = end;
     if (*used <= look)
         return ERR_OK;
-    rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
     if (rc)
         return env_err(rc, "measure");
     rc = count_free_pages(txn, &spare);
     mdb_txn_abort(txn);
-    *used = (last - (spare < last ? spare : last)) * stat.ms_psize;
+    spare *= page_size(env);
+    *used = end - (spare < end ? spare : end);
     return env_err(rc, "measure");
 }
 

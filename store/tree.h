@@ -84,6 +84,10 @@ enum err tree_walk(MDB_cursor *c, MDB_cursor_op op, struct span *key,
 /* Removes the row under the cursor; MDB_NEXT then yields the one behind it. */
 enum err tree_del_at(MDB_cursor *c) MUST_CHECK;
 
+/* The data file's descriptor. */
+int env_file(const struct env *env);
+/* The end of the last page that was ever in use, in bytes. */
+uint64_t env_end(const struct env *env);
 /* Bytes of the map that cannot be used anew: all up to the last page but those in the free list.
  * Walks the free list only when the last page lies beyond `look` bytes, else counts it as used.
  * Not inside a write transaction. */

@@ -185,12 +185,9 @@ LMDB_CALL(mdb_env_open, CAN_FAIL,
           (MDB_env * env, const char *path, unsigned flags, mdb_mode_t mode),
           (env, path, flags, mode))
 LMDB_CALL(mdb_env_sync, CAN_FAIL, (MDB_env * env, int force), (env, force))
-LMDB_CALL(mdb_env_info, CAN_FAIL, (MDB_env * env, MDB_envinfo *info), (env, info))
 LMDB_CALL(mdb_env_copy2, CAN_FAIL, (MDB_env * env, const char *path, unsigned flags),
           (env, path, flags))
 LMDB_CALL(mdb_env_copyfd2, CAN_WRITE, (MDB_env * env, int fd, unsigned flags), (env, fd, flags))
-LMDB_CALL(mdb_env_stat, CAN_FAIL, (MDB_env * env, MDB_stat *stat), (env, stat))
-LMDB_CALL(mdb_env_get_fd, CAN_FAIL, (MDB_env * env, int *fd), (env, fd))
 LMDB_CALL(mdb_dbi_flags, CAN_FAIL, (MDB_txn * txn, MDB_dbi dbi, unsigned *flags), (txn, dbi, flags))
 LMDB_CALL(mdb_txn_begin, CAN_FAIL, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **txn),
           (env, parent, flags, txn))

@@ -1,6 +1,7 @@
 /* What is written past the last page, on a real environment in a real file. */
 #include "store/reserve.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,6 +150,29 @@ static void the_map_is_the_end(void **state)
     teardown(&f);
 }
 
+/* A file of /proc stands for a file system that cannot. */
+static void where_blocks_cannot_be_reserved_it_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 64 * MIB);
+    fill(&f, 0, 1);
+    int good = dup(file_of(&f)), other = open("/proc/self/comm", O_RDWR | O_CLOEXEC);
+    uint64_t size = size_of(&f);
+    assert_true(good >= 0 && other >= 0);
+    assert_true(dup2(other, file_of(&f)) >= 0);
+    assert_int_equal(reserve_blocks(&f.env), ERR_OK);
+    assert_true(dup2(good, file_of(&f)) >= 0);
+    assert_int_equal(reserve_blocks(&f.env), ERR_OK);
+    assert_int_equal(size_of(&f), size);
+    f.env.reserved = 0;
+    assert_int_equal(reserve_blocks(&f.env), ERR_OK);
+    assert_true(size_of(&f) > size);
+    close(good);
+    close(other);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_quarter_of_a_large_one_is_written_ahead_and_nothing_of_it_changes),
         cmocka_unit_test(what_an_earlier_process_wrote_ahead_is_not_written_again),
         cmocka_unit_test(the_map_is_the_end),
+        cmocka_unit_test(where_blocks_cannot_be_reserved_it_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
