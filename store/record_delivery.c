@@ -25,14 +25,9 @@ static void encode_place(const struct delivery *d, struct buf *out)
 
 static void encode_replayed(const struct delivery *d, struct buf *out)
 {
-    struct buf value;
-    buf_init(&value, sizeof d->replayed);
-    codec_wall(&value, d->replayed);
-    if (value.failed)
-        out->failed = true;
-    else
-        codec_field(out, TAG_REPLAYED, buf_view(&value));
-    buf_free(&value);
+    uint8_t value[8];
+    put_be64(value, (uint64_t)d->replayed.us);
+    codec_field(out, TAG_REPLAYED, span_of(value, sizeof value));
 }
 
 void record_delivery_encode(const struct delivery *d, struct buf *out)

@@ -59,6 +59,16 @@ static bool decode_number(struct span value, int64_t max, int64_t *out)
     return !codec_finished(&r) && v >= 1 && v <= (uint64_t)max;
 }
 
+/* A field of what `value` holds, which is freed. */
+static void put_field(struct buf *out, uint8_t tag, struct buf *value)
+{
+    if (value->failed)
+        out->failed = true;
+    else
+        codec_field(out, tag, buf_view(value));
+    buf_free(value);
+}
+
 static void encode_retry(struct buf *out, uint8_t tag, const struct retry_policy *p)
 {
     struct buf value;
@@ -66,11 +76,7 @@ static void encode_retry(struct buf *out, uint8_t tag, const struct retry_policy
         return;
     buf_init(&value, RETRY_STORED_MAX);
     retry_policy_encode(p, &value);
-    if (value.failed)
-        out->failed = true;
-    else
-        codec_field(out, tag, buf_view(&value));
-    buf_free(&value);
+    put_field(out, tag, &value);
 }
 
 static int64_t read_rate(struct reader *r)
@@ -145,11 +151,7 @@ static void encode_key(const struct endpoint *e, const struct signing_key *key,
     buf_u8(&value, (uint8_t)key->kind);
     codec_wall(&value, key->expires);
     vault_seal(v, span_of(e->id.b, ID_BYTES), span_of(key->bytes, key->len), &value);
-    if (value.failed)
-        out->failed = true;
-    else
-        codec_field(out, ENDPOINT_KEY, buf_view(&value));
-    buf_free(&value);
+    put_field(out, ENDPOINT_KEY, &value);
 }
 
 static enum err decode_key(struct span value, const struct vault *v, struct endpoint *e)

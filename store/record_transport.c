@@ -50,12 +50,12 @@ static void seal(const struct endpoint *e, const struct vault *v, uint8_t tag, s
     buf_free(&sealed);
 }
 
-/* Room at once: a buffer that grows leaves copies behind. */
-static void plain_begin(struct buf *plain, struct buf *out)
+/* Room at once: a buffer that grows leaves copies behind. Without memory it fails for good, which
+ * `seal` sees. */
+static void plain_begin(struct buf *plain)
 {
     buf_init(plain, OPENED_MAX);
-    if (!buf_reserve(plain, OPENED_MAX))
-        out->failed = true;
+    (void)buf_reserve(plain, OPENED_MAX);
 }
 
 void record_auth_encode(const struct endpoint *e, const struct vault *v, uint8_t tag,
@@ -65,7 +65,7 @@ void record_auth_encode(const struct endpoint *e, const struct vault *v, uint8_t
     struct buf plain;
     if (a->kind == AUTH_NONE)
         return;
-    plain_begin(&plain, out);
+    plain_begin(&plain);
     buf_u8(&plain, (uint8_t)a->kind);
     buf_u8(&plain, (uint8_t)a->client_auth);
     codec_field(&plain, AUTH_USER, a->user);
@@ -82,7 +82,7 @@ void record_tls_encode(const struct endpoint *e, const struct vault *v, uint8_t 
     struct buf plain;
     if (!transport_tls_any(&e->tls))
         return;
-    plain_begin(&plain, out);
+    plain_begin(&plain);
     codec_field(&plain, TLS_CA, e->tls.ca);
     codec_field(&plain, TLS_CERTIFICATE, e->tls.certificate);
     codec_field(&plain, TLS_KEY, e->tls.key);
@@ -116,7 +116,7 @@ static enum err read_fields(struct reader *r, struct span *const *fields, const 
 {
     struct codec_tagged f = {0};
     while (codec_read_tagged(r, &f)) {
-        if (f.tag > count || fields[f.tag - 1]->len > 0 || f.value.len > most[f.tag - 1])
+        if (f.tag > count || f.value.len > most[f.tag - 1])
             return ERR_CORRUPT;
         *fields[f.tag - 1] = f.value;
     }
@@ -137,8 +137,6 @@ enum err record_auth_decode(struct span sealed, const struct vault *v, uint8_t t
     static const size_t most[] = {AUTH_USER_MAX, AUTH_SECRET_MAX, URL_MAX, AUTH_SCOPE_MAX,
                                   AUTH_SCOPE_MAX};
     struct reader r;
-    if (a->kind != AUTH_NONE)
-        return ERR_CORRUPT;
     enum err err = open_in_place(e, v, tag, sealed, &r);
     if (err)
         return err;
@@ -155,8 +153,6 @@ enum err record_tls_decode(struct span sealed, const struct vault *v, uint8_t ta
     struct span *const fields[] = {&t->ca, &t->certificate, &t->key};
     static const size_t most[] = {TLS_CA_MAX, TLS_CERTIFICATE_MAX, TLS_KEY_MAX};
     struct reader r;
-    if (transport_tls_any(t))
-        return ERR_CORRUPT;
     enum err err = open_in_place(e, v, tag, sealed, &r);
     if (!err)
         err = read_fields(&r, fields, most, TLS_KEY);

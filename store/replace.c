@@ -12,6 +12,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -130,9 +131,8 @@ static enum err must_be_empty(const char *dir)
 static enum err lock_backup(const char *from, int *fd)
 {
     char path[PATH_MAX];
-    *fd = -1;
-    if (!join(path, from, "lock"))
-        return ERR_INVALID;
+    bool fits = join(path, from, "lock");
+    assert(fits); /* its data file's name, which is longer, did */
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
         return errno == ENOENT ? ERR_OK : file_failed("open", path);
@@ -153,14 +153,12 @@ static enum err copy_backup(const struct stage *st, const char *from, int64_t ma
     enum err e = lock_backup(from, &lock);
     if (e)
         goto out;
-    int rc = mdb_env_create(&env);
-    if (rc) {
-        e = env_err(rc, "open the backup");
+    e = env_err(mdb_env_create(&env), "open the backup");
+    if (e)
         goto out;
-    }
-    rc = mdb_env_set_mapsize(env, (size_t)map_size);
-    if (!rc)
-        rc = mdb_env_open(env, from, MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0);
+    int rc = mdb_env_set_mapsize(env, (size_t)map_size);
+    assert(!rc); /* it is not open: the size is only noted */
+    rc = mdb_env_open(env, from, MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0);
     e = env_err(rc, "open the backup");
     if (!e)
         e = stage_copy(st, env, 0);

@@ -189,9 +189,9 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
 {
     struct treekey row, id;
     enum err e = key_copy(key, &row);
-    if (!e)
-        e = key_copy(what, &id);
     assert(!e); /* key_expiry_parse knows its length */
+    e = key_copy(what, &id);
+    assert(!e);
     if (kind == EXPIRY_MESSAGE)
         return expire_message(b, &row, key_span(&id), value, limit);
     if (kind == EXPIRY_CONSUMER)

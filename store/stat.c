@@ -24,21 +24,13 @@ static struct span change_key(const void *value)
 
 enum stat_class stat_class_of(const struct delivery *d)
 {
-    switch (d->state) {
-    case DELIVERY_SCHEDULED:
-        return STAT_PENDING;
-    case DELIVERY_RETRYING:
-        return STAT_SENDING;
-    case DELIVERY_DELIVERED:
-        return STAT_SUCCESS;
-    case DELIVERY_DEAD:
-        return STAT_FAIL;
-    case DELIVERY_CANCELED:
-        return STAT_CANCELED;
-    case DELIVERY_NONE:
-        return id_is_zero(&d->last_attempt) ? STAT_PENDING : STAT_FAIL;
-    }
-    return STAT_CLASSES;
+    static const enum stat_class of_state[] = {
+        [DELIVERY_SCHEDULED] = STAT_PENDING, [DELIVERY_RETRYING] = STAT_SENDING,
+        [DELIVERY_DELIVERED] = STAT_SUCCESS, [DELIVERY_DEAD] = STAT_FAIL,
+        [DELIVERY_CANCELED] = STAT_CANCELED, [DELIVERY_NONE] = STAT_FAIL,
+    };
+    bool untried = d->state == DELIVERY_NONE && id_is_zero(&d->last_attempt);
+    return untried ? STAT_PENDING : of_state[d->state];
 }
 
 uint64_t stat_place(struct span key)

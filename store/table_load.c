@@ -50,16 +50,15 @@ static enum err load_count(struct loading *l, struct span key, struct span value
     enum err e = record_count_decode(value, &counts);
     if (e)
         return e;
-    if (!table_endpoint(l->t, number)) {
-        struct table_endpoint *fresh;
-        const struct endpoint gone = {.number = number};
-        e = table_endpoint_new(&gone, &fresh);
-        if (!e)
-            e = table_endpoint_put(l->t, fresh, 0);
-        if (e)
-            return e;
-    }
     struct table_endpoint *ep = table_endpoint(l->t, number);
+    if (!ep) {
+        const struct endpoint gone = {.number = number};
+        e = table_endpoint_new(&gone, &ep);
+        if (!e)
+            e = table_endpoint_put(l->t, ep, 0);
+    }
+    if (e)
+        return e;
     ep->working = counts;
     atomic_init(&ep->waiting, counts.waiting);
     atomic_init(&ep->dead, counts.dead);

@@ -279,13 +279,14 @@ static enum err step(struct batch *b, struct node *n, unsigned limit)
 
 static enum err step_fanouts(struct batch *b, struct list *l, unsigned limit)
 {
-    enum err e = ERR_OK;
-    bool whole = true; /* none may overtake an older one at an endpoint */
-    for (struct node *n = l->first; n && whole && !e && b->rows < limit; n = n->after) {
-        e = step(b, n, limit);
-        whole = n->next.finished;
+    for (struct node *n = l->first; n && b->rows < limit; n = n->after) {
+        enum err e = step(b, n, limit);
+        if (e)
+            return e;
+        if (!n->next.finished)
+            break; /* none may overtake an older one at an endpoint */
     }
-    return e;
+    return ERR_OK;
 }
 
 /* The first tasks of different applications share the rows. */
@@ -300,27 +301,31 @@ static enum err step_moves(struct batch *b, struct list *l, unsigned limit)
         if (!behind)
             turn[count++] = n;
     }
-    enum err e = ERR_OK;
-    for (unsigned i = 0; i < count && !e && b->rows < limit; i++)
-        e = step(b, turn[i], b->rows + (limit - b->rows + count - i - 1) / (count - i));
-    return e;
+    for (unsigned i = 0; i < count && b->rows < limit; i++) {
+        unsigned share = (limit - b->rows + count - i - 1) / (count - i);
+        enum err e = step(b, turn[i], b->rows + share);
+        if (e)
+            return e;
+    }
+    return ERR_OK;
 }
 
 /* One that can go on, of the next few, and those whose pace is due; those looked at go to the
  * end. */
 static enum err step_attempts(struct batch *b, struct list *l, unsigned limit, bool *more)
 {
-    enum err e = ERR_OK;
-    for (unsigned i = 0; i < TURN && l->first && !l->first->stepped && !e && b->rows < limit; i++) {
+    for (unsigned i = 0; i < TURN && l->first && !l->first->stepped && b->rows < limit; i++) {
         struct node *n = take_first(l);
         append(l, n);
-        e = step(b, n, limit);
+        enum err e = step(b, n, limit);
+        if (e)
+            return e;
         if (n->stepped)
             *more |= !n->next.finished && pace_is_due(&n->next, b->now);
         if (n->stepped && !n->next.rate)
             break;
     }
-    return e;
+    return ERR_OK;
 }
 
 /* What moves nothing comes last, one task a batch, in turn. */

@@ -175,6 +175,57 @@ static void what_a_deleted_endpoint_had_is_not_counted_again(void **state)
     rig_close(&r);
 }
 
+static unsigned listed_attempts(void)
+{
+    struct attempt *rows[PAGE_MAX];
+    const struct page page = {.limit = PAGE_MAX};
+    const struct attempt_filter filter = {.status = -1};
+    struct page_result result;
+    struct store_read *read;
+    OK(store_read_begin(r.s, &read));
+    OK(store_attempts_of_endpoint(read, e.number, &page, &filter, false, rows, &result));
+    store_read_end(&read);
+    for (unsigned i = 0; i < result.count; i++)
+        attempt_free(&rows[i]);
+    return result.count;
+}
+
+static void a_damaged_attempt_is_left_out_when_its_message_is_renewed(void **state)
+{
+    (void)state;
+    struct id attempts[3];
+    begin();
+    for (int i = 0; i < 3; i++) {
+        struct outcome_op op = rig_outcome(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_RETRY);
+        OK(rig_do(&r, &op.op, STORE_OUTCOME));
+        attempts[i] = op.attempt.id;
+    }
+    damage(TREE_ATTEMPT, key_id_id(&id, &attempts[1]));
+    rig_advance(&r, 30 * DAY_US + 1800 * US_PER_S);
+    rig_turns(&r, 2);
+    rig_advance(&r, 2 * 3600 * US_PER_S); /* beyond the slack of the index */
+    rig_turns(&r, 2);
+    assert_int_equal(listed_attempts(), 2);
+    assert_int_equal(rig_state(&r, &id, e.number), DELIVERY_RETRYING);
+    end();
+}
+
+static void a_damaged_key_can_be_revoked(void **state)
+{
+    (void)state;
+    struct key_op op = {.key = {.id = {{7}}, .hash = {7}}};
+    struct api_key found;
+    begin();
+    op.key.org = a.org;
+    OK(rig_do(&r, &op.op, STORE_KEY_PUT));
+    damage(TREE_KEY, key_id(&op.key.id));
+    rig_restart(&r);
+    assert_int_equal(store_key_find(r.s, op.key.hash, &found), ERR_NOT_FOUND);
+    OK(rig_do(&r, &op.op, STORE_KEY_REVOKE));
+    assert_int_equal(rig_do(&r, &op.op, STORE_KEY_REVOKE), ERR_NOT_FOUND);
+    rig_close(&r);
+}
+
 static void an_endpoint_that_cannot_be_read_is_not_half_deleted(void **state)
 {
     (void)state;
@@ -217,6 +268,8 @@ int main(void)
         cmocka_unit_test(a_damaged_place_does_not_stop_its_line),
         cmocka_unit_test(a_counter_does_not_fall_below_zero),
         cmocka_unit_test(what_a_deleted_endpoint_had_is_not_counted_again),
+        cmocka_unit_test(a_damaged_attempt_is_left_out_when_its_message_is_renewed),
+        cmocka_unit_test(a_damaged_key_can_be_revoked),
         cmocka_unit_test(an_endpoint_that_cannot_be_read_is_not_half_deleted),
         cmocka_unit_test(damaged_keys_of_any_length_leave_the_expiry_tree),
     };

@@ -88,6 +88,38 @@ static inline void golden_sum(char *record, size_t len)
         record[1 + i] = (char)(uint8_t)(sum >> (24 - 8 * i));
 }
 
+/* Puts `fresh` where `old` first stands, under a right checksum: a record as no encoder writes it. */
+static inline void golden_replace(struct buf *record, struct span old, struct span fresh)
+{
+    struct buf changed;
+    const char *at = memmem(record->ptr, record->len, old.ptr, old.len);
+    assert_non_null(at);
+    const char *rest = at + old.len;
+    buf_init(&changed, record->max);
+    buf_bytes(&changed, record->ptr, (size_t)(at - record->ptr));
+    buf_span(&changed, fresh);
+    buf_bytes(&changed, rest, (size_t)(record->ptr + record->len - rest));
+    assert_false(changed.failed);
+    golden_sum(changed.ptr, changed.len);
+    buf_free(record);
+    *record = changed;
+}
+
+/* A record that has as many of a field as it may is sound, and corrupt with one more. `value` is
+ * that of such a field, under 128 bytes. */
+static inline void golden_one_too_many(struct buf *record, struct span value, golden_decode *decode)
+{
+    char twice[2 * 130];
+    const char *at = memmem(record->ptr, record->len, value.ptr, value.len);
+    assert_true(at && value.len < 128);
+    size_t len = value.len + 2; /* with its tag and its length */
+    memcpy(twice, at - 2, len);
+    memcpy(twice + len, at - 2, len);
+    assert_int_equal(decode(buf_view(record)), ERR_OK);
+    golden_replace(record, span_of(twice, len), span_of(twice, 2 * len));
+    assert_int_equal(decode(buf_view(record)), ERR_CORRUPT);
+}
+
 /* Every flipped bit and every cut is ERR_CORRUPT; the same damage under a right checksum is an
  * answer, never a crash. */
 static inline void golden_mutations(const struct buf *record, golden_decode *decode)

@@ -117,6 +117,7 @@ static enum err replay(uint32_t endpoint, bool missing)
 static void attempts_at_nobody_or_a_disabled_one_are_refused(void **state)
 {
     (void)state;
+    assert_int_equal(store_endpoint_counts(r.s, NOBODY).waiting, 0);
     assert_int_equal(recover(NOBODY), ERR_NOT_FOUND);
     assert_int_equal(replay(NOBODY, false), ERR_NOT_FOUND);
     assert_int_equal(rig_resend(&r, &id, NOBODY), ERR_NOT_FOUND);

@@ -466,6 +466,20 @@ static void disabled_all_that_waits_is_dead(void **state)
     rig_close(&r);
 }
 
+static void disabled_while_its_lines_change_all_that_waits_is_dead(void **state)
+{
+    (void)state;
+    begin(ORDERING_KEY);
+    ids[0] = send("k"), ids[1] = send("k"), ids[2] = send("l"), ids[3] = send("l");
+    e.ordering = ORDERING_FIFO;
+    rig_disable(&r, &e, true);
+    rig_turns(&r, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(rig_state(&r, &ids[i], e.number), DELIVERY_DEAD);
+    assert_int_equal(store_endpoint_counts(r.s, e.number).waiting, 0);
+    rig_close(&r);
+}
+
 static void deleted_all_that_waits_is_canceled(void **state)
 {
     (void)state;
@@ -549,6 +563,7 @@ int main(void)
         cmocka_unit_test(while_lines_are_rearranged_nobody_is_let_go),
         cmocka_unit_test(a_change_cut_short_by_a_stop_is_taken_up_again),
         cmocka_unit_test(disabled_all_that_waits_is_dead),
+        cmocka_unit_test(disabled_while_its_lines_change_all_that_waits_is_dead),
         cmocka_unit_test(deleted_all_that_waits_is_canceled),
         cmocka_unit_test(large_fan_outs_reorder_nothing),
     };

@@ -198,6 +198,18 @@ static void an_attempt_can_be_had_without_its_response(void **state)
     attempt_free(&out);
 }
 
+static void a_time_that_no_clock_can_take_is_damage(void **state)
+{
+    (void)state;
+    struct attempt in = sample_attempt();
+    in.tls_us = INT64_MAX;
+    record_attempt_encode(&in, &encoded);
+    assert_int_equal(decode_attempt(buf_view(&encoded)), ERR_OK);
+    golden_replace(&encoded, SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
+                   SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
+    assert_int_equal(decode_attempt(buf_view(&encoded)), ERR_CORRUPT);
+}
+
 static enum err decode_dead(struct span in)
 {
     struct dead_record d;
@@ -276,6 +288,7 @@ int main(void)
         RECORD_TEST(a_due_row_is_written_as_its_golden_file_says),
         RECORD_TEST(an_attempt_is_written_as_its_golden_file_says),
         RECORD_TEST(an_attempt_can_be_had_without_its_response),
+        RECORD_TEST(a_time_that_no_clock_can_take_is_damage),
         RECORD_TEST(a_dead_letter_is_written_as_its_golden_file_says),
         RECORD_TEST(a_counter_is_written_as_its_golden_file_says),
         RECORD_TEST(statistics_are_written_as_their_golden_file_says),

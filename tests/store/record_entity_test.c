@@ -273,6 +273,24 @@ static void a_damaged_endpoint_is_corrupt(void **state)
     golden_mutations(&encoded, decode_endpoint);
 }
 
+static void no_endpoint_has_more_channels_or_keys_than_it_may(void **state)
+{
+    (void)state;
+    struct endpoint in = sample_endpoint();
+    const uint8_t key[10 + 24] = {KEY_HMAC, [10] = 0xdd}; /* kind, expiry, form; the key itself */
+    in.channel_count = ENDPOINT_CHANNELS_MAX;
+    for (unsigned i = 0; i < ENDPOINT_CHANNELS_MAX; i++)
+        in.channels[i] = SPAN("channel");
+    in.key_count = SIGNING_KEYS_MAX;
+    for (unsigned i = 0; i < SIGNING_KEYS_MAX; i++)
+        in.keys[i] = (struct signing_key){.kind = KEY_HMAC, .len = 24, .bytes = {0xdd}};
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_one_too_many(&encoded, SPAN("channel"), decode_endpoint);
+    buf_clear(&encoded);
+    record_endpoint_encode(&in, plain, &encoded);
+    golden_one_too_many(&encoded, span_of(key, sizeof key), decode_endpoint);
+}
+
 static void an_endpoint_of_nothing_but_defaults_survives(void **state)
 {
     (void)state;
@@ -419,6 +437,17 @@ static void an_event_type_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode_type);
 }
 
+static void no_event_type_has_more_flags_than_it_may(void **state)
+{
+    (void)state;
+    struct event_type in = sample_with_policy();
+    in.flag_count = EVENT_TYPE_FLAGS_MAX;
+    for (unsigned i = 0; i < EVENT_TYPE_FLAGS_MAX; i++)
+        in.flags[i] = SPAN("flag");
+    record_event_type_encode(&in, &encoded);
+    golden_one_too_many(&encoded, SPAN("flag"), decode_type);
+}
+
 static enum err decode_key(struct span in)
 {
     struct api_key k;
@@ -508,6 +537,7 @@ int main(void)
         RECORD_TEST(an_ordered_endpoint_is_written_as_its_golden_file_says),
         RECORD_TEST(an_endpoint_for_cloud_events_is_written_as_its_golden_file_says),
         RECORD_TEST(a_damaged_endpoint_is_corrupt),
+        RECORD_TEST(no_endpoint_has_more_channels_or_keys_than_it_may),
         RECORD_TEST(an_endpoint_of_nothing_but_defaults_survives),
         RECORD_TEST(signing_keys_are_sealed_and_bound_to_their_endpoint),
         RECORD_TEST(a_paused_endpoint_with_a_policy_is_written_as_its_golden_file_says),
@@ -516,6 +546,7 @@ int main(void)
         RECORD_TEST(an_event_type_with_a_policy_is_written_as_its_golden_file_says),
         RECORD_TEST(a_policy_that_would_not_end_is_damage),
         RECORD_TEST(an_event_type_is_written_as_its_golden_file_says),
+        RECORD_TEST(no_event_type_has_more_flags_than_it_may),
         RECORD_TEST(a_key_is_written_as_its_golden_file_says),
         RECORD_TEST(a_portal_token_is_written_as_its_golden_file_says),
         RECORD_TEST(a_consumer_is_written_as_its_golden_file_says),

@@ -99,6 +99,43 @@ static void a_message_is_written_as_its_golden_file_says(void **state)
     golden_mutations(&encoded, decode);
 }
 
+static void no_message_has_more_channels_or_tags_than_it_may(void **state)
+{
+    (void)state;
+    struct message in = sample(SPAN("{}"));
+    in.channel_count = MESSAGE_CHANNELS_MAX;
+    in.tag_count = TAGS_MAX;
+    for (unsigned i = 0; i < MESSAGE_CHANNELS_MAX; i++)
+        in.channels[i] = SPAN("channel");
+    for (unsigned i = 0; i < TAGS_MAX; i++)
+        in.tags[i] = SPAN("tag");
+    record_message_encode(&in, &encoded);
+    golden_one_too_many(&encoded, SPAN("channel"), decode);
+    buf_clear(&encoded);
+    record_message_encode(&in, &encoded);
+    golden_one_too_many(&encoded, SPAN("tag"), decode);
+}
+
+static enum err decode_expires(struct span in)
+{
+    struct wall expires;
+    return record_message_expires(in, &expires);
+}
+
+static void when_a_message_expires_can_be_had_alone(void **state)
+{
+    (void)state;
+    struct message in = sample(SPAN("{}"));
+    struct wall expires;
+    record_message_encode(&in, &encoded);
+    assert_int_equal(record_message_expires(buf_view(&encoded), &expires), ERR_OK);
+    assert_int_equal(expires.us, in.expires.us);
+    golden_mutations(&encoded, decode_expires);
+    encoded.len = CODEC_HEAD + 1 + 8 + 7; /* all but the last byte of it */
+    golden_sum(encoded.ptr, encoded.len);
+    assert_int_equal(decode_expires(buf_view(&encoded)), ERR_CORRUPT);
+}
+
 static void a_delayed_message_keeps_its_time_even_in_chunks(void **state)
 {
     (void)state;
@@ -289,6 +326,8 @@ int main(void)
 #define RECORD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         RECORD_TEST(a_message_is_written_as_its_golden_file_says),
+        RECORD_TEST(no_message_has_more_channels_or_tags_than_it_may),
+        RECORD_TEST(when_a_message_expires_can_be_had_alone),
         RECORD_TEST(a_delayed_message_keeps_its_time_even_in_chunks),
         RECORD_TEST(a_cloud_event_is_written_as_its_golden_file_says),
         RECORD_TEST(a_head_can_be_had_without_its_payload),

@@ -76,10 +76,13 @@ static void a_task_with_a_rate_is_written_as_its_golden_file_says(void **state)
     assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_OK);
     assert_int_equal(out.rate, in.rate);
     assert_int_equal(out.next_ns, in.next_ns);
-    buf_clear(&encoded);
-    in.rate = RATE_MAX + 1;
-    record_task_encode(&in, &encoded);
-    assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_CORRUPT);
+    static const struct task bad[] = {
+        {.rate = RATE_MAX + 1}, {.rate = 1, .next_ns = -1}, {.rate = 1, .next_ns = INT64_MAX}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buf_clear(&encoded);
+        record_task_encode(&bad[i], &encoded);
+        assert_int_equal(record_task_decode(buf_view(&encoded), &out), ERR_CORRUPT);
+    }
 }
 
 static enum err decode_task(struct span in)

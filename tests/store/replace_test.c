@@ -4,6 +4,7 @@
 #include "store/replace.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 static struct rig r, copy;
@@ -153,6 +154,61 @@ static void a_damaged_backup_is_not_put_in_place(void **state)
     end();
 }
 
+/* Every page of rows says that it is another. */
+static void damage_pages(const char *dir)
+{
+    enum { PAGE = 4096, FLAGS = 10, LEAF = 2 };
+    char path[256], page[PAGE];
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (off_t at = 2 * PAGE; pread(fd, page, PAGE, at) == PAGE; at += PAGE) {
+        if (!(page[FLAGS] & LEAF))
+            continue;
+        page[0] ^= 1;
+        assert_int_equal(pwrite(fd, page, 1, at), 1);
+    }
+    close(fd);
+}
+
+static void a_backup_with_damaged_pages_is_not_opened(void **state)
+{
+    (void)state;
+    (void)begin();
+    static struct rig to;
+    struct replace_report report;
+    rig_make(&to);
+    damage_pages(copy.dir);
+    assert_int_equal(restore(copy.dir, to.dir, &report), ERR_CORRUPT);
+    assert_true(findings > 0);
+    assert_int_equal(report.check.errors, findings);
+    assert_false(has(to.dir, "data.mdb") || has(to.dir, "replacing"));
+    rig_remove(&to);
+    end();
+}
+
+/* There is room for the name of the lock, and not for that of the copy. */
+static void where_no_copy_has_a_name_nothing_is_begun(void **state)
+{
+    (void)state;
+    (void)begin();
+    static struct rig to;
+    static char dir[PATH_MAX];
+    struct replace_report report;
+    rig_make(&to);
+    size_t len = strlen(to.dir), most = sizeof dir - sizeof "/replacing";
+    memcpy(dir, to.dir, len);
+    while (len + 2 <= most) {
+        memcpy(dir + len, "/.", 2);
+        len += 2;
+    }
+    dir[len] = '\0';
+    assert_int_equal(restore(copy.dir, dir, &report), ERR_INVALID);
+    assert_false(has(to.dir, "data.mdb") || has(to.dir, "replacing"));
+    rig_remove(&to);
+    end();
+}
+
 static void compacting_keeps_everything_and_gives_back_the_rest(void **state)
 {
     (void)state;
@@ -208,6 +264,8 @@ int main(void)
         cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(a_store_in_use_is_no_backup_and_no_place_for_one),
         cmocka_unit_test(a_damaged_backup_is_not_put_in_place),
+        cmocka_unit_test(a_backup_with_damaged_pages_is_not_opened),
+        cmocka_unit_test(where_no_copy_has_a_name_nothing_is_begun),
         cmocka_unit_test(compacting_keeps_everything_and_gives_back_the_rest),
         cmocka_unit_test(what_an_interrupted_copy_left_is_thrown_away),
     };

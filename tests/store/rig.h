@@ -84,16 +84,23 @@ static inline void rig_failed(void *context)
     struct rig *r = context;
     pthread_mutex_lock(&r->lock);
     r->failures++;
+    pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
 }
 
 /* ---------------------------------------------------------------- life */
 
-static inline void rig_start(struct rig *r)
+/* The writer of a store that is open. */
+static inline void rig_resume(struct rig *r)
 {
     const struct store_listener listener = {r, rig_delivery, rig_due, rig_endpoint, rig_failed};
-    OK(store_open(&r->settings, &r->s));
     OK(store_start(r->s, &listener));
+}
+
+static inline void rig_start(struct rig *r)
+{
+    OK(store_open(&r->settings, &r->s));
+    rig_resume(r);
 }
 
 static inline void rig_stop(struct rig *r)
@@ -200,6 +207,14 @@ static inline void rig_await(struct rig *r, unsigned done)
 {
     pthread_mutex_lock(&r->lock);
     while (r->done < done)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static inline void rig_await_failure(struct rig *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (!r->failures)
         pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }

@@ -90,6 +90,24 @@ static void an_unknown_form_is_corrupt(void **state)
     assert_int_equal(vault_open(none, bound, (struct span){0}, &opened), ERR_CORRUPT);
 }
 
+static void what_does_not_fit_or_has_no_memory_does_not_open(void **state)
+{
+    (void)state;
+    const struct vault *const vaults[] = {none, one};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf small;
+        buf_init(&small, secret.len - 1);
+        buf_clear(&sealed);
+        vault_seal(vaults[i], bound, secret, &sealed);
+        assert_int_equal(vault_open(vaults[i], bound, buf_view(&sealed), &small), ERR_CORRUPT);
+        assert_int_equal(small.len, 0);
+        buf_free(&small);
+        opened.failed = true; /* as after an append that found no memory */
+        assert_int_equal(vault_open(vaults[i], bound, buf_view(&sealed), &opened), ERR_NO_MEMORY);
+        assert_int_equal(opened.len, 0);
+    }
+}
+
 int main(void)
 {
 #define VAULT_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -100,6 +118,7 @@ int main(void)
         VAULT_TEST(every_flipped_bit_and_every_cut_is_noticed),
         VAULT_TEST(plain_bytes_open_under_any_vault),
         VAULT_TEST(an_unknown_form_is_corrupt),
+        VAULT_TEST(what_does_not_fit_or_has_no_memory_does_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,45 @@ static void a_refused_message_and_a_repeated_one_wake_nobody(void **state)
     rig_close(&r);
 }
 
+/* In one commit with a message of another application, and with what is none. */
+static void a_batch_of_which_nothing_is_taken_wakes_nobody(void **state)
+{
+    (void)state;
+    begin();
+    rig_stop(&r);
+    r.settings.group_wait_us = 20000;
+    rig_start(&r);
+    struct sleeper mine = sleeper_of(&a), other = sleeper_of(&b);
+    struct ingest_item items[3];
+    struct rig_ingest first;
+    for (int n = 0; n < 3; n++) {
+        items[n] = (struct ingest_item){.message = rig_message("a", "{}")};
+        items[n].message->event_id = SPAN("same");
+    }
+    struct ingest_op refused = {
+        .org = a.org, .app = a.uid, .batch = true, .count = 2, .items = items};
+    struct ingest_op taken = {.org = b.org, .app = b.uid, .count = 1, .items = items + 2};
+    OK(rig_ingest(&r, &a, items[0].message, NULL, NULL, &first));
+    OK(store_watch_enter(r.s, &mine.watch));
+    OK(store_watch_enter(r.s, &other.watch));
+    assert_true(arm(&mine) && arm(&other));
+    struct resend_op resend = {.message = {{7}}};
+    unsigned wanted = r.done + 3;
+    rig_submit(&r, &refused.op, STORE_INGEST);
+    rig_submit(&r, &taken.op, STORE_INGEST);
+    rig_submit(&r, &resend.op, STORE_RESEND);
+    rig_await(&r, wanted);
+    assert_int_equal(items[0].result, ERR_CONFLICT);
+    assert_int_equal(items[1].result, ERR_CONFLICT);
+    assert_int_equal(atomic_load(&mine.woken), 0);
+    assert_int_equal(atomic_load(&other.woken), 1);
+    store_watch_leave(r.s, &mine.watch);
+    store_watch_leave(r.s, &other.watch);
+    for (int n = 0; n < 3; n++)
+        message_unref(&items[n].message);
+    rig_close(&r);
+}
+
 static void places_are_bounded_for_each_application_and_in_all(void **state)
 {
     (void)state;
@@ -208,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_message_wakes_its_application_once),
         cmocka_unit_test(what_is_committed_before_the_arming_is_told),
         cmocka_unit_test(a_refused_message_and_a_repeated_one_wake_nobody),
+        cmocka_unit_test(a_batch_of_which_nothing_is_taken_wakes_nobody),
         cmocka_unit_test(places_are_bounded_for_each_application_and_in_all),
         cmocka_unit_test(no_message_is_slept_through),
     };

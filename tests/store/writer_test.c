@@ -66,6 +66,31 @@ static void stopping_completes_what_was_submitted_and_takes_no_more(void **state
     rig_close(&r);
 }
 
+/* Nothing is applied while another has the transaction. */
+static void more_than_may_wait_is_refused_as_busy(void **state)
+{
+    (void)state;
+    static struct rig r;
+    static struct ingest_op ops[WRITER_QUEUE_MAX + 1]; /* for nobody, so that they cost little */
+    MDB_txn *txn;
+    rig_open(&r);
+    struct app a = rig_app(&r, "one");
+    unsigned before = r.done;
+    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, 0, &txn), 0);
+    for (unsigned n = 0; n <= WRITER_QUEUE_MAX; n++) {
+        ops[n] = (struct ingest_op){.org = a.org, .app = SPAN("nobody")};
+        ops[n].op = (struct store_op){.kind = STORE_INGEST, .owner = &r, .done = rig_done};
+        assert_int_equal(store_submit(r.s, &ops[n].op), n < WRITER_QUEUE_MAX ? ERR_OK : ERR_BUSY);
+    }
+    assert_int_equal(counter_get(&store_stats(r.s)->refused_busy), 1);
+    assert_int_equal(r.done, before);
+    mdb_txn_abort(txn);
+    rig_await(&r, before + WRITER_QUEUE_MAX);
+    assert_int_equal(ops[0].op.result, ERR_NOT_FOUND);
+    rig_send(&r, &a);
+    rig_close(&r);
+}
+
 static void a_message_meets_the_endpoints_that_were_submitted_before_it(void **state)
 {
     (void)state;
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_second_opening_of_the_directory_is_refused),
         cmocka_unit_test(data_of_a_newer_version_is_left_alone),
         cmocka_unit_test(stopping_completes_what_was_submitted_and_takes_no_more),
+        cmocka_unit_test(more_than_may_wait_is_refused_as_busy),
         cmocka_unit_test(a_message_meets_the_endpoints_that_were_submitted_before_it),
         cmocka_unit_test(a_full_map_refuses_ingest_and_still_takes_outcomes),
         cmocka_unit_test(a_batch_that_does_not_fit_loses_its_ingest_and_keeps_its_outcomes),
