@@ -10,9 +10,11 @@ in one minute than in the next; shown are the medians.
   dead      one endpoint that refuses every connection, with a million deliveries waiting
   silent    the same with one that takes every request and never answers
   hostile   500 endpoints that do what the chaos receiver can (tests/chaos)
+  burst     the same 500, measured in the second in which they get the first events of their life
 
 A store with a million messages is slower than an empty one, whatever became of them. So that this is not taken
-for the sick endpoint's doing, the first two have a third store, in which the same million was delivered (done).
+for the sick endpoint's doing, the first two have a third store, in which the same million was delivered (done). So, too, with the first events of
+500 endpoints, however good they are: burst has a third store, in which they are well (well).
 
 With --quick the numbers are small and no time is judged, for a shared machine proves nothing about time: that
 every healthy delivery arrives, that memory keeps its bound and that no attempt outlasts its timeout must hold
@@ -21,6 +23,7 @@ anywhere. Exit status 1 when a target is missed.
 
 import argparse
 import contextlib
+import shutil
 import socket
 import statistics
 import sys
@@ -37,6 +40,7 @@ from chaos import Chaos  # noqa: E402
 
 HEALTHY = 100
 HOSTILE = 500
+FIRST_EVENTS, FIRST_EVERY_S = 10, 0.05
 REQUEST_TIMEOUT_S = 5
 # Latency is measured calm, at a rate of events, and busy, at a share of the rate that was measured. A quick run is
 # far from any limit: on a machine that stalls, events would be refused.
@@ -59,6 +63,7 @@ class Store:
         self.run = run
         self.data = tempfile.mkdtemp(dir=run.work)
         self.others = None  # the application of the endpoints that are not measured
+        self.newcomers = None  # likewise, of those that never got an event
         self.memory_kib = 0
         with self.running():
             apps = [self.server.application(f"healthy-{i}", run.sink.port, 1) for i in range(HEALTHY)]
@@ -83,6 +88,17 @@ class Store:
                 helper.join()
             self.server.stop()
 
+    @contextlib.contextmanager
+    def copied(self):
+        """Whatever happens in it did not."""
+        kept = self.data + ".kept"
+        shutil.copytree(self.data, kept)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.data)
+            Path(kept).rename(self.data)
+
     def watch_memory(self, done):
         while not done.wait(0.1):
             self.memory_kib = max(self.memory_kib, self.server.anonymous_kib())
@@ -92,11 +108,21 @@ class Store:
         while self.others and not done.wait(1):
             self.server.call("POST", f"/app/{self.others}/msg", {"eventType": "more", "payload": {}})
 
-    def add_others(self, urls, backlog):
-        """Endpoints at the URLs, and so many messages for each of them."""
+    def add_endpoints(self, urls):
+        """Of an application, which is returned."""
         app = self.server.call("POST", "/app", {"name": "others"})["id"]
         for url in urls:
             self.server.call("POST", f"/app/{app}/endpoint", {"url": url})
+        return app
+
+    def send_first_events(self):
+        for n in range(FIRST_EVENTS if self.newcomers else 0):
+            self.server.call("POST", f"/app/{self.newcomers}/msg", {"eventType": "first", "payload": {"n": n}})
+            time.sleep(FIRST_EVERY_S)
+
+    def add_others(self, urls, backlog):
+        """Endpoints at the URLs, and so many messages for each of them."""
+        app = self.add_endpoints(urls)
         for done in range(0, backlog, 1000):
             messages = [{"eventType": "old", "payload": {"n": done + i}} for i in range(min(1000, backlog - done))]
             self.server.call("POST", f"/app/{app}/msg/batch", {"messages": messages})
@@ -142,14 +168,27 @@ class Run:
                 "busy p50": busy["p50"] / 1000, "busy p99": busy["p99"] / 1000,
                 "start-up": started * 1000}
 
-    def compare(self, stores):
+    def burst_turn(self, store, _):
+        count = self.size["events"] // 4  # about a second's
+        with store.copied(), store.running():
+            self.load(store, 0, count)
+            used = sum(store.server.cpu_by_thread().values())
+            newcomers = threading.Thread(target=store.send_first_events)
+            newcomers.start()
+            rate, arrived = self.load(store, 0, count)
+            used = sum(store.server.cpu_by_thread().values()) - used
+            newcomers.join()
+        return {"events/s": rate, "CPU an event": used / count, "p50": arrived["p50"] / 1000,
+                "p99": arrived["p99"] / 1000}
+
+    def compare(self, stores, turn):
         """The medians of each store; the first sets the rate for all. They take turns, and who begins changes."""
         taken = {store: [] for store in stores}
         busy_rate = 0
         for n in range(self.size["rounds"]):
             first = n % len(stores)
             for store in stores[first:] + stores[:first]:
-                taken[store].append(self.turn(store, busy_rate))
+                taken[store].append(turn(store, busy_rate))
                 busy_rate = busy_rate or taken[store][0]["events/s"] * self.size["busy"]
         figures = []
         for store, turns in taken.items():
@@ -171,8 +210,12 @@ def sick_endpoints(run, scenario):
         return [f"http://127.0.0.1:{closed_port()}/dead"], run.size["backlog"]
     if scenario == "silent":
         return [run.chaos.url("silent")], run.size["backlog"]
+    return hostile_urls(run), run.size["hostile_backlog"]
+
+
+def hostile_urls(run):
     names = sorted(run.chaos.ports)
-    return [run.chaos.url(names[i % len(names)], f"/{i}") for i in range(HOSTILE)], run.size["hostile_backlog"]
+    return [run.chaos.url(names[i % len(names)], f"/{i}") for i in range(HOSTILE)]
 
 
 def done_store(run):
@@ -195,25 +238,40 @@ def judge(fair, beside, longest_s, quick):
         return missed
     if beside["events/s"] < RATE_LEAST * fair["events/s"]:
         missed.append("events/s")
-    for name in ("calm p99", "busy p99"):
-        if beside[name] > LATENCY_MOST * fair[name]:
+    for name in ("calm p99", "busy p99", "p99"):
+        if name in fair and beside[name] > LATENCY_MOST * fair[name]:
             missed.append(name)
-    if beside["start-up"] > START_MOST * fair["start-up"] + START_MORE_MS:
+    if "start-up" in fair and beside["start-up"] > START_MOST * fair["start-up"] + START_MORE_MS:
         missed.append("start-up")
     return missed
 
 
-def scenario(run, name, quick):
+def burst_stores(run):
+    stores = {"alone": Store(run), "well": Store(run), "beside": Store(run)}
+    well = [f"http://127.0.0.1:{run.other_sink.port}/{i}" for i in range(HOSTILE)]
+    for name, urls in (("well", well), ("beside", hostile_urls(run))):
+        with stores[name].running():
+            stores[name].newcomers = stores[name].add_endpoints(urls)
+    return stores
+
+
+def sick_stores(run, name):
     stores = {"alone": Store(run)}
     if name != "hostile":
         stores["done"] = done_store(run)
     beside = stores["beside"] = Store(run)
     with beside.running():
         beside.add_others(*sick_endpoints(run, name))
-    figures = dict(zip(stores, run.compare(list(stores.values()))))
+    return stores
+
+
+def scenario(run, name, quick):
+    stores = burst_stores(run) if name == "burst" else sick_stores(run, name)
+    turn = run.burst_turn if name == "burst" else run.turn
+    figures = dict(zip(stores, run.compare(list(stores.values()), turn)))
     seen = run.chaos.figures().values()
     longest_s = max(of["longest_us"] for of in seen) / 1e6
-    fair = figures.get("done", figures["alone"])
+    fair = figures.get("done") or figures.get("well") or figures["alone"]
     missed = judge(fair, figures["beside"], longest_s, quick)
     print_scenario(name, figures, fair)
     print(f"{'':<8} {sum(of['connections'] for of in seen):,} connections to the chaos receiver, the longest"
@@ -231,7 +289,7 @@ def print_scenario(name, figures, fair):
 
 def main():
     parser = argparse.ArgumentParser()
-    scenarios = ("dead", "silent", "hostile")
+    scenarios = ("dead", "silent", "hostile", "burst")
     parser.add_argument("build")
     parser.add_argument("results", type=Path)
     parser.add_argument("--quick", action="store_true", help="small numbers, and no time is judged")
@@ -242,7 +300,7 @@ def main():
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     failed = False
-    for name in options.only or scenarios:
+    for name in options.only or (scenarios[:3] if options.quick else scenarios):
         with tempfile.TemporaryDirectory(prefix="surehook-isolation-") as work:
             run = Run(options, work)
             missed = scenario(run, name, options.quick)
