@@ -13,8 +13,9 @@ in one minute than in the next; shown are the medians.
   burst     the same 500, measured in the second in which they get the first events of their life
 
 A store with a million messages is slower than an empty one, whatever became of them. So that this is not taken
-for the sick endpoint's doing, the first two have a third store, in which the same million was delivered (done). So, too, with the first events of
-500 endpoints, however good they are: burst has a third store, in which they are well (well).
+for the sick endpoint's doing, the first two have a third store, in which the same million was delivered (done).
+The first events of 500 endpoints cost time however good these are; so burst has a third store, too, in which they
+are well (well).
 
 With --quick the numbers are small and no time is judged, for a shared machine proves nothing about time: that
 every healthy delivery arrives, that memory keeps its bound and that no attempt outlasts its timeout must hold
