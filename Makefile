@@ -43,6 +43,8 @@ ifeq ($(MODE),asan)
 OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 else ifeq ($(MODE),tsan)
 OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+# What base/hash.c calls there.
+LDLIBS += -lxxhash
 else ifeq ($(MODE),coverage)
 OPT    := -O0 -g --coverage -fprofile-update=atomic
 else ifeq ($(MODE),fuzz)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs unit tests, as many at a time as there are processors. Prints the output of those that fail
-# and leaves the result of each as RESULTS/<layer>-<name>.tap. Exit status 1 when any failed.
+# Runs unit tests, three at a time for each processor: many wait for the disk. Prints the output of
+# those that fail and leaves the result of each as RESULTS/<layer>-<name>.tap. Exit status 1 when any
+# failed.
 #
 #     tests/unit.sh RESULTS BINARY...
 set -u
@@ -12,7 +13,7 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 
 # A binary that dies or hangs reports nothing more: that is a failure of its own.
 # shellcheck disable=SC2016 # the inner shell expands
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I {} sh -c '
+printf '%s\n' "$@" | xargs -P "$((3 * $(nproc)))" -I {} sh -c '
     layer=$(dirname "$1")
     name=${layer##*/}-$(basename "$1")
     tap=$0/$name.tap

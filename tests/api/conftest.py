@@ -3,6 +3,7 @@ that does not end cleanly and a delivery that does not verify fail the test that
 
 import datetime
 import ipaddress
+from itertools import zip_longest
 
 import pytest
 from cryptography import x509
@@ -19,9 +20,15 @@ def pytest_configure(config):
         raise pytest.UsageError(f"{BINARY} is missing: run make, or set SUREHOOK_BINARY")
 
 
+LONGEST = ("test_schema_cases", "test_behind_proxy")
+
+
 def pytest_collection_modifyitems(items):
-    """The longest begin, or all workers but theirs would be idle in the end."""
-    items.sort(key=lambda item: item.path.stem != "test_schema_cases")
+    """The longest begin, or all workers but theirs would be idle in the end. A worker is handed two tests
+    at first, so that a short one follows each."""
+    long = [item for item in items if item.path.stem in LONGEST]
+    short = [item for item in items if item.path.stem not in LONGEST]
+    items[:] = [item for pair in zip_longest(long, short) for item in pair if item]
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("SUREHOOK_BINARY", ROOT / "build/surehook")).resolve()
 EVENTS = ROOT / "tests/data/events.ndjson"
 
+# Every client of the SDK makes a TLS context, though all speak plain HTTP: it shall not read a hundred
+# authorities each time, which takes longer than most of what a test asks.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+
 # Whether figures of memory are ours: a sanitizer adds its own.
 SANITIZED = BINARY.exists() and re.search(rb"__[at]san_init", BINARY.read_bytes()) is not None
 

@@ -1,15 +1,11 @@
 """The service in a network of its own, with witnesses. It shares the service of tests/api."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
-
-import world as around  # noqa: E402
-from surehook import BINARY, Service  # noqa: E402
+import world as around
+from surehook import BINARY, Service
 
 
 def pytest_configure(config):

@@ -1,6 +1,0 @@
-"""The fault tests share the service and the receivers of tests/api."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))

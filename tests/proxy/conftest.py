@@ -1,6 +1,0 @@
-"""The tests behind a proxy share the service of tests/api."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
