@@ -200,43 +200,24 @@ enum err tasks_add(struct batch *b, const struct task *task)
 
 /* ---------------------------------------------------------------- steps */
 
-static enum err dispatch(struct batch *b, struct task *t, unsigned limit)
-{
-    switch (t->kind) {
-    case TASK_FANOUT:
-        return fanout_step(b, t, limit);
-    case TASK_ENDPOINT_DISABLED:
-        return retire_disabled_step(b, t, limit);
-    case TASK_ENDPOINT_DELETED:
-        return retire_endpoint_step(b, t, limit);
-    case TASK_APP_DELETED:
-        return retire_app_step(b, t, limit);
-    case TASK_DEAD_REPLAY:
-    case TASK_DEAD_PURGE:
-        return dead_step(b, t, limit);
-    case TASK_RECOVER:
-        return recover_step(b, t, limit);
-    case TASK_REPLAY_MISSING:
-        return replay_missing_step(b, t, limit);
-    case TASK_BULK_REPLAY:
-        return replay_bulk_step(b, t, limit);
-    case TASK_ORDER_CHANGED:
-        return order_change_step(b, t, limit);
-    case TASK_ORDER_FLOW:
-        return order_flow_step(b, t, limit);
-    case TASK_PURGE_CONTENT:
-        return expunge_all_step(b, t, limit);
-    case TASK_EXPUNGED:
-        return expunge_rest_step(b, t, limit);
-    case TASK_APP_STATS:
-        return aggregate_stats_step(b, t, limit);
-    case TASK_EVENT_TYPES:
-        return aggregate_types_step(b, t, limit);
-    case TASK_KINDS:
-        break;
-    }
-    return ERR_IO;
-}
+/* Of every kind that a record may name. */
+static enum err (*const steps[TASK_KINDS])(struct batch *b, struct task *t, unsigned limit) = {
+    [TASK_FANOUT] = fanout_step,
+    [TASK_ENDPOINT_DISABLED] = retire_disabled_step,
+    [TASK_ENDPOINT_DELETED] = retire_endpoint_step,
+    [TASK_APP_DELETED] = retire_app_step,
+    [TASK_DEAD_REPLAY] = dead_step,
+    [TASK_DEAD_PURGE] = dead_step,
+    [TASK_RECOVER] = recover_step,
+    [TASK_REPLAY_MISSING] = replay_missing_step,
+    [TASK_BULK_REPLAY] = replay_bulk_step,
+    [TASK_ORDER_CHANGED] = order_change_step,
+    [TASK_ORDER_FLOW] = order_flow_step,
+    [TASK_PURGE_CONTENT] = expunge_all_step,
+    [TASK_EXPUNGED] = expunge_rest_step,
+    [TASK_APP_STATS] = aggregate_stats_step,
+    [TASK_EVENT_TYPES] = aggregate_types_step,
+};
 
 static enum err finish_row(struct batch *b, const struct task *t)
 {
@@ -258,7 +239,7 @@ static enum err step(struct batch *b, struct node *n, unsigned limit)
     unsigned before = b->rows;
     n->next = n->now;
     n->stepped = true;
-    enum err e = dispatch(b, &n->next, limit);
+    enum err e = steps[n->next.kind](b, &n->next, limit);
     if (e)
         return e;
     bool moved = b->rows > before || n->now.cursor_number != n->next.cursor_number ||
