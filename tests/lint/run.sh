@@ -25,12 +25,7 @@ check() {
     fi
 }
 
-format() {
-    unformatted=$(sources | while read -r file; do
-        clang-format "$file" | cmp -s - "$file" || echo "$file: run make fmt"
-    done)
-    [ -z "$unformatted" ] || { echo "$unformatted"; return 1; }
-}
+format() { sources | xargs clang-format --dry-run -Werror || { echo "run make fmt"; return 1; }; }
 
 # Matters of taste are left to readers.
 analysis() {
