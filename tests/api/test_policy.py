@@ -245,9 +245,11 @@ def age_of(delivery):
     return (datetime.now(made.tzinfo) - made).total_seconds()
 
 
-def test_a_change_counts_at_the_next_verdict_and_moves_no_retry_that_has_a_time(start, receiver):
-    service = start(retry_schedule="1h", retry_jitter="0")
-    app = service.new_app()
+def test_a_change_counts_at_the_next_verdict_and_moves_no_retry_that_has_a_time(start, receiver, new_receiver):
+    service = start(retry_schedule="1h", retry_jitter="0", dispatch_threads="1")
+    app, other_app = service.new_app(), service.new_app()
+    other = new_receiver()
+    service.subscribe(other_app, other)
     endpoint = service.subscribe(app, receiver)
     receiver.always(500)
     waiting = service.send(app)
@@ -257,9 +259,9 @@ def test_a_change_counts_at_the_next_verdict_and_moves_no_retry_that_has_a_time(
     flying = service.send(app)
     receiver.wait(2)
     set_policy(service, app, endpoint, {"schedule": []})
-    # Once a later event has come through, the endpoint's thread knows of the change.
-    service.send(app)
-    receiver.wait(3)
+    # Once a later event has come through, the thread of both endpoints knows of the change.
+    service.send(other_app)
+    other.wait()
     hold.set()
     assert service.until(app, flying, endpoint, "dead")["tries"] == 1
     now = service.delivery(app, waiting, endpoint)
