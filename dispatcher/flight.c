@@ -278,6 +278,15 @@ static void judge_health(struct flight *f, const struct result *r, const struct 
         unready(f);
 }
 
+/* An attempt from before a change says as little of its trust as of its health. */
+static void judge_trust(const struct flight *f, const struct result *r)
+{
+    struct lane *lane = f->claim->lane;
+    const enum breaker_sign sign = breaker_sign(r);
+    if (sign != SIGN_NONE && f->outcome.endpoint_version == lane->version)
+        lane->trust = trust_after(lane->trust, sign == SIGN_ALIVE && !f->cut);
+}
+
 /* From the request to the first byte: what a new connection or an access token took is no sign of a
  * queue. 0: no byte came. */
 static int64_t response_us(const struct flight *f)
@@ -294,16 +303,14 @@ static void judge_endpoint(struct flight *f, const struct result *r, const struc
                            struct mono now, struct wall ended)
 {
     struct lane *lane = f->claim->lane;
-    const enum breaker_sign sign = breaker_sign(r);
     lane->slow = f->outcome.attempt.duration_us >= FLIGHT_SLOW_US;
-    if (sign != SIGN_NONE)
-        lane->trust = trust_after(lane->trust, sign == SIGN_ALIVE && !f->cut);
     if (r->outcome == ATTEMPT_SUCCESS && !f->cut)
         limit_success(&lane->limit, f->started, response_us(f), now);
     else if (v->slow_down || f->cut)
         limit_overload(&lane->limit, f->started, now);
     lane_rest(lane, v->not_before);
     judge_health(f, r, v, now, ended);
+    judge_trust(f, r);
     if (v->disable) {
         uint64_t ready = lane->ready;
         /* The outcome disables it; when that is durable the lane looks again. */

@@ -12,9 +12,10 @@
  *   GOOD     -> SHAKEN     one was not answered: that happens to everybody
  *   SHAKEN   -> DOUBTFUL   nor was the next one
  *   any      -> GOOD       one was answered
- *   any      -> NEW        the endpoint was changed in a way that may have cured it
+ *   any      -> NEW        the endpoint was changed, and its breaker is not open any more
  *
- * So the first attempt at a new endpoint goes like any other, however many others are doubtful.
+ * A status of 500 and more is no answer here: it may leave the connection, but the breaker takes it
+ * for sick, too. What began before a change counts for nothing after it. So the first attempt at a new endpoint goes like any other, however many others are doubtful.
  * After a start all are new, but those whose breaker was left open. */
 #ifndef DISPATCHER_TRUST_H
 #define DISPATCHER_TRUST_H

@@ -3,8 +3,8 @@
  *
  * Invariants: a row is never all zero; that of an enabled endpoint says that it fails or that its
  * breaker is open, that of a disabled one when it was disabled. What an attempt says counts only
- * while the endpoint is as it was when the attempt began, so that a failure of yesterday's URL does
- * not condemn today's. */
+ * for the version of the endpoint that it names, so that a failure of yesterday's URL does not
+ * condemn today's: that with which it began, or, of a probe, the one that left the breaker open. */
 #include "store/health.h"
 
 #include "store/read.h"

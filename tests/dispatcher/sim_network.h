@@ -109,7 +109,7 @@ static inline void sim_end(struct transfer *t)
     const unsigned told = e->told_count;
     if (t->result.outcome == ATTEMPT_SUCCESS)
         sim_delivery(&t->message, t->endpoint)->answered = true;
-    if (sign == SIGN_ALIVE)
+    if (sign == SIGN_ALIVE && (probe || t->version == c->lane->version))
         e->sick = 0;
     e->sick += sign == SIGN_SICK && t->version == e->version;
     world->probed_across += probe && t->version != c->lane->version;
@@ -281,13 +281,18 @@ static inline void sim_check_pool(const struct transfer *t, const struct lanes *
     }
 }
 
-/* Who has failed twice goes at the pace of those who have. */
+/* Who has failed twice goes at the pace of those who have; who has not since it was changed does
+ * not, unless its breaker has stayed open. */
 static inline void sim_check_pace(const struct transfer *t, const struct lanes *l)
 {
     const struct sim_endpoint *e = &world->store.endpoints[t->endpoint];
-    const enum round_pool pool = t->flight->claim->lane->place.pool;
+    const struct lane *lane = t->flight->claim->lane;
+    const enum round_pool pool = lane->place.pool;
     sim_must(e->unheard || e->sick < 2 || pool != ROUND_QUICK,
              "who fails again and again is doubtful");
+    sim_must(e->unheard || e->sick > 0 || lane->breaker.state != BREAKER_CLOSED ||
+                 pool != ROUND_DOUBTFUL,
+             "nobody is doubtful for what was before a change");
     if (pool == ROUND_DOUBTFUL)
         sim_check_rate(&world->doubtful_starts[l->index], 0, SIM_DOUBTFUL_PER_S,
                        "attempts at doubtful endpoints keep their pace");
