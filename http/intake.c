@@ -21,7 +21,10 @@
 #define REQUEST_BLOCK (8 * 1024) /* a request and its first memory */
 #define SPARE_MAX 256
 #define READING_US (5 * US_PER_MS) /* for lists and the like, at once */
-#define PUT_OFF_US US_PER_S        /* one waits for its time; then no more are taken */
+#define PUT_OFF_US US_PER_S        /* until the last of those that wait for it begins … */
+#define PUT_OFF_LEAST 64           /* … but so many may wait at any rate, … */
+#define DEAR_US (PUT_OFF_US / 2 / PUT_OFF_LEAST) /* … for none counts as dearer than this */
+#define WEIGHT 3                                 /* of the average against one more */
 #define IDEMPOTENCY_KEY_MAX 255
 #define GOODBYE_US \
     US_PER_S /* for a client to read an answer that was written around libmicrohttpd */
@@ -423,20 +426,23 @@ static void run_handler(struct intake *in, struct request *req)
     req->phase = REQUEST_HANDLING;
     req->route->handler(req);
     assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_WAITING);
-    if (reads)
-        in->reading_us -= clock_mono().us - begun.us;
+    if (!reads)
+        return;
+    const int64_t us = clock_mono().us - begun.us;
+    in->reading_us -= us;
+    in->list_us = (WEIGHT * in->list_us + (us < DEAR_US ? us : DEAR_US)) / (WEIGHT + 1);
 }
 
 static void put_off(struct intake *in, struct request *req)
 {
     req->phase = REQUEST_WAITING;
-    req->put_off_at = in->connections->now;
     req->item.next = NULL;
     if (in->last_put_off)
         in->last_put_off->item.next = &req->item;
     else
         in->put_off = req;
     in->last_put_off = req;
+    in->put_off_count++;
 }
 
 static struct request *take_put_off(struct intake *in)
@@ -445,13 +451,14 @@ static struct request *take_put_off(struct intake *in)
     in->put_off = (struct request *)req->item.next;
     if (!in->put_off)
         in->last_put_off = NULL;
+    in->put_off_count--;
     return req;
 }
 
-/* In number they are bounded by the connections. */
+/* In half of the time they take twice as long. */
 static bool may_put_off_more(const struct intake *in)
 {
-    return !in->put_off || in->connections->now.us - in->put_off->put_off_at.us < PUT_OFF_US;
+    return 2 * in->list_us * in->put_off_count < PUT_OFF_US;
 }
 
 static enum MHD_Result handle(struct intake *in, struct request *req)

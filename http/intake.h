@@ -19,10 +19,12 @@ struct intake {
     bool closing;     /* every reply ends its connection */
     /* Lists take long, and neither events nor new connections must wait behind many of them: they
      * get half of the time, and more when there is nothing else to do. Beyond it they are
-     * suspended, and begin later, in order; when the first has waited for a second, more are
-     * refused. */
+     * suspended, and begin later, in order: as many as will all have begun within about a second.
+     * More are refused. */
     int64_t reading_us;    /* that they may take now */
     struct mono earned_at; /* when that was last added to */
+    int64_t list_us;       /* one takes, on average */
+    unsigned put_off_count;
     struct request *put_off, *last_put_off;
 };
 

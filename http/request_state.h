@@ -34,7 +34,6 @@ struct request {
     struct MHD_Connection *mhd;
     struct arena arena;
     struct mono began;
-    struct mono put_off_at;
 
     /* head */
     struct span path,

@@ -5,6 +5,7 @@
 
 #define HOST "Host: h\r\n"
 #define AUTHORIZED HOST "Authorization: Bearer admin\r\n\r\n"
+#define LONG "GET /long HTTP/1.1\r\n" AUTHORIZED
 #define HELLO "GET /hello HTTP/1.1\r\n" HOST "\r\n"
 #define HUGE_BYTES (16 * 1024 * 1024) /* far more than the kernel takes from us */
 
@@ -214,18 +215,24 @@ static void answers_that_nobody_reads_are_bounded_in_all(void **state)
     end_with_clients_gone(server);
 }
 
+/* Nor do lists wait for longer than about a second: those of 6 ms are too many then. */
 static void an_event_does_not_wait_behind_many_lists(void **state)
 {
     (void)state;
-    enum { LISTS = 100 };
+    enum { LISTS = 200, TAUGHT = 8, LEAST = 64 };
     struct http_settings settings = default_settings();
     struct http_server *server = start_server(&settings);
-    int fds[LISTS];
+    int fds[LISTS], first = dial(server), answered = 0;
     sem_init(&order.begun, 0, 0);
-    sem_init(&order.go, 0, 0);
+    sem_init(&order.go, 0, 1);
+    for (int i = 0; i < TAUGHT; i++)
+        expect(first, LONG, 200);
+    sem_wait(&order.begun);
+    close(first);
+    order.lists = 0;
     for (int i = 0; i < LISTS; i++) {
         fds[i] = dial(server);
-        assert_true(say(fds[i], SPAN("GET /long HTTP/1.1\r\n" AUTHORIZED)));
+        assert_true(say(fds[i], SPAN(LONG)));
         if (i == 0)
             sem_wait(&order.begun);
     }
@@ -238,10 +245,12 @@ static void an_event_does_not_wait_behind_many_lists(void **state)
     assert_in_range(order.lists_before_event, 1, LISTS - 1);
     for (int i = 0; i < LISTS; i++) {
         a = hear(fds[i], true);
-        assert_int_equal(a.status, 200);
+        assert_true(a.status == 200 || a.status == 503);
+        answered += a.status == 200;
         answer_free(&a);
         close(fds[i]);
     }
+    assert_in_range(answered, LEAST, LISTS - 1);
     close(event);
     end_with_clients_gone(server);
 }
