@@ -15,8 +15,9 @@
  *   any      -> NEW        the endpoint was changed, and its breaker is not open any more
  *
  * A status of 500 and more is no answer here: it may leave the connection, but the breaker takes it
- * for sick, too. What began before a change counts for nothing after it. So the first attempt at a new endpoint goes like any other, however many others are doubtful.
- * After a start all are new, but those whose breaker was left open. */
+ * for sick, too. What began before a change counts for nothing after it. So the first attempt at a
+ * new endpoint goes like any other, however many others are doubtful. After a start all are new,
+ * but those whose breaker was left open. */
 #ifndef DISPATCHER_TRUST_H
 #define DISPATCHER_TRUST_H
 

@@ -8,6 +8,7 @@
 #include "store/task.h"
 
 #include "base/hash.h"
+#include "base/log.h"
 
 #define ROWS_AT_ONCE (8 * COMMIT_ROWS_MAX) /* rows of one request; its messages stay together */
 #define ENTRIES_OF_MESSAGE 4               /* application, event id, idempotency key, identity */
@@ -57,9 +58,13 @@ static enum err check_event_id(struct batch *b, const struct table_app *a, struc
     struct message *existing;
     enum err e =
         index_get(b->s->index, b->txn, INDEX_EVENT_ID, key_span(&key), b->now, value, &len);
-    if (!e) {
-        memcpy(item->existing.b, value, len < ID_BYTES ? len : ID_BYTES);
-        e = len == ID_BYTES ? message_head(b, &item->existing, &existing) : ERR_CORRUPT;
+    if (!e && len != ID_BYTES) {
+        log_error("the entry of an event id is damaged", LOG_END);
+        counter_add(&b->s->stats.corrupt, 1);
+        e = ERR_CORRUPT;
+    } else if (!e) {
+        memcpy(item->existing.b, value, ID_BYTES);
+        e = message_head(b, &item->existing, &existing);
     }
     if (e == ERR_CORRUPT)
         return ERR_CONFLICT;

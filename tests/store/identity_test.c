@@ -193,6 +193,7 @@ static void an_entry_that_cannot_be_read_refuses_its_event_alone(void **state)
     assert_int_equal(rig_ingest(&r, &a, m, NULL, NULL, &i), ERR_CONFLICT);
     message_unref(&m);
     assert_int_equal(counter_get(&store_stats(r.s)->accepted), 1);
+    assert_int_equal(counter_get(&store_stats(r.s)->corrupt), 3);
     assert_int_equal(r.failures, 0);
     rig_close(&r);
 }
