@@ -159,8 +159,8 @@ void connection_allow_for_ever(struct connection *c)
 
 void connection_idle(struct connection *c)
 {
-    connection_allow(c, LOOK_US);
-    c->looks = true;
+    connection_allow(c, c->all->shut ? 0 : LOOK_US);
+    c->looks = !c->all->shut;
 }
 
 void connection_drain(struct connection *c)
@@ -211,6 +211,7 @@ struct mono connections_next(const struct connections *all)
 
 void connections_shut(struct connections *all, bool busy_too)
 {
+    all->shut = true;
     for (struct connection *c = all->first; c; c = c->next)
         if (busy_too || !c->request)
             cut(c);

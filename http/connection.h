@@ -46,6 +46,7 @@ struct connections {
     struct connection *hand; /* where the next look for one that gives way begins; NULL: first */
     size_t count;
     unsigned excess_count;
+    bool shut;       /* for those without a request: see connections_shut */
     struct mono now; /* of this turn of the loop */
 };
 
@@ -73,7 +74,8 @@ void connection_drain(struct connection *c);
 void connections_expire(struct connections *all);
 /* When connections_expire has something to do; MONO_NEVER for not at all. */
 struct mono connections_next(const struct connections *all);
-/* Shuts those that have no request under way, or all of them. */
+/* Shuts those that have no request under way, and from now on each whose request is over; or all of
+ * them. */
 void connections_shut(struct connections *all, bool busy_too);
 
 #endif

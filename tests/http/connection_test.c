@@ -215,6 +215,36 @@ static void answers_that_nobody_reads_are_bounded_in_all(void **state)
     end_with_clients_gone(server);
 }
 
+/* The idle connection ends when the stop has begun; only then is the other's answer read. */
+static void *read_to_both_ends(void *fds)
+{
+    static char bytes[64 * 1024];
+    for (int i = 0; i < 2; i++)
+        while (recv(((int *)fds)[i], bytes, sizeof bytes, 0) > 0)
+            continue;
+    return NULL;
+}
+
+static void a_stop_does_not_wait_for_a_client_that_has_its_answer(void **state)
+{
+    (void)state;
+    char first;
+    struct http_settings settings = default_settings();
+    struct http_server *server = start_server(&settings);
+    int fds[] = {dial(server), dial(server)};
+    expect(fds[0], HELLO, 200);
+    assert_true(say(fds[1], SPAN("GET /huge HTTP/1.1\r\n" HOST "\r\n")));
+    assert_int_equal(recv(fds[1], &first, 1, MSG_PEEK), 1);
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, read_to_both_ends, fds), 0);
+    http_server_stop(server, 3600 * US_PER_S);
+    assert_int_equal(counter_get(&http_server_stats(server)->connections), 0);
+    pthread_join(reader, NULL);
+    http_server_free(&server);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* Nor do lists wait for longer than about a second: those of 6 ms are too many then. */
 static void an_event_does_not_wait_behind_many_lists(void **state)
 {
@@ -264,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_connections_leaves_room_for_others),
         cmocka_unit_test(an_event_does_not_wait_behind_many_lists),
         cmocka_unit_test(answers_that_nobody_reads_are_bounded_in_all),
+        cmocka_unit_test(a_stop_does_not_wait_for_a_client_that_has_its_answer),
     };
     return cmocka_run_group_tests(tests, serve_routes, NULL);
 }
