@@ -137,25 +137,36 @@ static enum err act_at_cursor(struct batch *b, struct task *t, uint32_t endpoint
     return e;
 }
 
+enum err dead_next(struct batch *b, uint32_t endpoint, const struct treekey *from,
+                   struct id *message, struct span *value)
+{
+    struct treekey prefix = key_number(endpoint);
+    struct span key;
+    enum err e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(from), &key, value);
+    while (!e && key.len != prefix.len + ID_BYTES) {
+        e = batch_drop(b, TREE_DEAD, key);
+        if (!e)
+            e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(from), &key, value);
+    }
+    if (!e)
+        memcpy(message->b, key.ptr + prefix.len, ID_BYTES);
+    return e;
+}
+
 /* The letters of one endpoint behind t->cursor; *done when there is none left. */
 static enum err walk_endpoint(struct batch *b, struct task *t, uint32_t endpoint, unsigned limit,
                               bool *done)
 {
-    struct treekey prefix = key_number(endpoint);
     struct treekey from = key_number_id(endpoint, &t->cursor);
     unsigned looked = b->rows; /* letters that stay count too: looking is work */
     *done = false;
     while (b->rows < limit && looked++ < limit && pace_allows(t, b->now)) {
-        struct span key, value;
+        struct span value;
         from.b[from.len++] = 0; /* the smallest key behind the cursor's */
-        enum err e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(&from), &key, &value);
-        if (e == ERR_NOT_FOUND || (!e && key.len != prefix.len + ID_BYTES)) {
-            *done = true;
-            return ERR_OK;
-        }
+        enum err e = dead_next(b, endpoint, &from, &t->cursor, &value);
+        *done = e == ERR_NOT_FOUND;
         if (e)
-            return e;
-        memcpy(t->cursor.b, key.ptr + prefix.len, ID_BYTES);
+            return *done ? ERR_OK : e;
         from = key_number_id(endpoint, &t->cursor);
         if (wanted(t, value))
             e = act_at_cursor(b, t, endpoint);

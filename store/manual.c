@@ -143,17 +143,13 @@ static enum err next_letter(struct batch *b, const struct task *t, struct id *me
 {
     struct id floor = id_floor(t->since), ceiling = id_floor(t->until);
     bool begun = id_cmp(&t->cursor, &floor) >= 0 && !id_is_zero(&t->cursor);
-    struct treekey prefix = key_number(t->endpoint);
     struct treekey from = key_number_id(t->endpoint, begun ? &t->cursor : &floor);
-    struct span key, value;
+    struct span value;
     if (begun)
         from.b[from.len++] = 0;
-    enum err e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(&from), &key, &value);
+    enum err e = dead_next(b, t->endpoint, &from, message, &value);
     if (e)
         return e;
-    if (key.len != prefix.len + ID_BYTES)
-        return ERR_NOT_FOUND;
-    memcpy(message->b, key.ptr + prefix.len, ID_BYTES);
     return t->until.us && id_cmp(message, &ceiling) >= 0 ? ERR_NOT_FOUND : ERR_OK;
 }
 

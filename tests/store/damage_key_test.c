@@ -185,23 +185,45 @@ static void figures_end_at_a_damaged_row_of_the_list(void **state)
     rig_remove(&r);
 }
 
-/* Nothing is checked at the end: the damaged row stays. */
-static void a_recover_ends_at_a_damaged_letter(void **state)
+/* A damaged letter before a good one, and damaged ones behind it. */
+static void bury(void)
+{
+    static const struct id none;
+    rig_kill(&r, &id, &e);
+    plant(TREE_DEAD, key_number_id(e.number, &none), 30);
+    plant(TREE_DEAD, key_number(e.number), 20);
+    plant(TREE_DEAD, key_number(e.number), TOO_LONG);
+    assert_int_equal(rows_of(TREE_DEAD), 4);
+}
+
+static void a_recover_removes_damaged_letters(void **state)
 {
     (void)state;
     struct due_row rows[64];
     begin();
-    rig_kill(&r, &id, &e);
-    plant(TREE_DEAD, key_number(e.number), 20);
+    bury();
     struct recover_op op = {.endpoint = e.number, .task = id_random(r.now)};
     OK(rig_do(&r, &op.op, STORE_RECOVER));
     rig_turns(&r, 3);
     assert_true(has_ended(&op.task));
     assert_int_equal(rig_due_rows(&r, e.number, rows), 1);
     assert_int_equal(id_cmp(&rows[0].message, &id), 0);
-    assert_int_equal(r.failures, 0);
-    rig_stop(&r);
-    rig_remove(&r);
+    assert_int_equal(rows_of(TREE_DEAD), 1);
+    rig_close(&r);
+}
+
+static void a_replay_removes_damaged_letters(void **state)
+{
+    (void)state;
+    begin();
+    bury();
+    struct dead_op op = {
+        .verb = DEAD_REPLAY, .app = a.number, .endpoint = e.number, .task = id_random(r.now)};
+    OK(rig_do(&r, &op.op, STORE_DEAD));
+    rig_turns(&r, 3);
+    assert_int_equal(rig_state(&r, &id, e.number), DELIVERY_SCHEDULED);
+    assert_int_equal(rows_of(TREE_DEAD), 0);
+    rig_close(&r);
 }
 
 /* What it had counts for nobody any more. */
@@ -236,7 +258,8 @@ int main(void)
         cmocka_unit_test(an_expunging_passes_damaged_deliveries),
         cmocka_unit_test(damaged_portal_tokens_leave_when_one_is_made_or_ended),
         cmocka_unit_test(figures_end_at_a_damaged_row_of_the_list),
-        cmocka_unit_test(a_recover_ends_at_a_damaged_letter),
+        cmocka_unit_test(a_recover_removes_damaged_letters),
+        cmocka_unit_test(a_replay_removes_damaged_letters),
         cmocka_unit_test(figures_leave_out_an_application_that_goes_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,6 +295,7 @@ static void attempts_on_request_are_asked_for_whole_or_not_at_all(void **state)
     SWEEP(replay_all, TREE_TASK);
     SWEEP(purge_app, TREE_TASK);
     SWEEP(recover, TREE_TASK);
+    SWEEP_DAMAGED(recover);
     SWEEP(replay_missing, TREE_TASK);
     SWEEP(replay_bulk, TREE_TASK);
 }
