@@ -74,11 +74,9 @@ static enum err next_app(struct batch *b, struct task *t, const struct table_app
     struct span key, value;
     *out = NULL;
     from.b[from.len++] = 0;
-    enum err e = batch_first(b, TREE_APP_ORG, key_span(&prefix), key_span(&from), &key, &value);
+    enum err e = batch_first_sound(b, TREE_APP_ORG, &prefix, &from, 2 * ID_BYTES, &key, &value);
     if (e)
         return e;
-    if (key.len != 2 * ID_BYTES)
-        return ERR_NOT_FOUND; /* damaged; what stands behind it is damaged, too */
     memcpy(t->cursor.b, key.ptr + ID_BYTES, ID_BYTES);
     *out = table_app(b->s->table, &t->cursor);
     return ERR_OK;

@@ -280,6 +280,19 @@ enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct sp
     return !e && !span_starts(*key, prefix) ? ERR_NOT_FOUND : e;
 }
 
+enum err batch_first_sound(struct batch *b, enum tree t, const struct treekey *prefix,
+                           const struct treekey *from, size_t len, struct span *key,
+                           struct span *value)
+{
+    enum err e = batch_first(b, t, key_span(prefix), key_span(from), key, value);
+    while (!e && key->len != len) {
+        e = batch_drop(b, t, *key);
+        if (!e)
+            e = batch_first(b, t, key_span(prefix), key_span(from), key, value);
+    }
+    return e;
+}
+
 enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, unsigned limit,
                            bool *done)
 {

@@ -102,6 +102,10 @@ enum err batch_get(struct batch *b, enum tree t, struct span key, struct span *v
  * into the map. */
 enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct span from,
                      struct span *key, struct span *value) MUST_CHECK;
+/* The same; rows whose keys have not `len` bytes are damaged, and are removed. */
+enum err batch_first_sound(struct batch *b, enum tree t, const struct treekey *prefix,
+                           const struct treekey *from, size_t len, struct span *key,
+                           struct span *value) MUST_CHECK;
 /* Removes the rows whose key begins with `prefix` while b->rows < limit. *done: none is left. */
 enum err batch_clear_range(struct batch *b, enum tree t, struct span prefix, unsigned limit,
                            bool *done) MUST_CHECK;

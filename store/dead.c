@@ -142,12 +142,7 @@ enum err dead_next(struct batch *b, uint32_t endpoint, const struct treekey *fro
 {
     struct treekey prefix = key_number(endpoint);
     struct span key;
-    enum err e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(from), &key, value);
-    while (!e && key.len != prefix.len + ID_BYTES) {
-        e = batch_drop(b, TREE_DEAD, key);
-        if (!e)
-            e = batch_first(b, TREE_DEAD, key_span(&prefix), key_span(from), &key, value);
-    }
+    enum err e = batch_first_sound(b, TREE_DEAD, &prefix, from, prefix.len + ID_BYTES, &key, value);
     if (!e)
         memcpy(message->b, key.ptr + prefix.len, ID_BYTES);
     return e;

@@ -64,8 +64,8 @@ enum err endpoint_disable(struct batch *b, uint32_t number, struct span url,
 
 /* dead.c */
 enum err dead_apply(struct batch *b, struct dead_op *op) MUST_CHECK;
-/* The endpoint's first letter at or behind the key `from`: its message and the row's value. One with
- * a damaged key names no message and is removed. ERR_NOT_FOUND. */
+/* The endpoint's first letter at or behind the key `from`: its message and the row's value. Those
+ * with damaged keys name no message and are removed. ERR_NOT_FOUND. */
 enum err dead_next(struct batch *b, uint32_t endpoint, const struct treekey *from,
                    struct id *message, struct span *value) MUST_CHECK;
 
