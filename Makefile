@@ -204,7 +204,7 @@ demo: all ## the life of a webhook, from POST to replay, within a minute
 # ---- Tests -------------------------------------------------------------------------------------
 # Every runner leaves its results below build/results; the tally sums them in one last line.
 
-WORKERS ?= $(shell expr 2 \* $$(nproc))
+WORKERS ?= $(shell expr 3 \* $$(nproc))
 VENV    := .venv/ready
 PYTEST  := SUREHOOK_BINARY=$(abspath $(OUT)/surehook) .venv/bin/pytest -q -rs
 
@@ -220,6 +220,9 @@ $(VENV): tests/api/requirements.txt | $(DEPS)/test
 	python3 -m venv .venv
 	.venv/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+.PHONY: programs
+programs: all $(CHAOS) $(TESTS) $(FAULTS) $(BENCH) $(OUT)/ssrf/judge ## all that tests and experiments run
 
 .PHONY: test
 test: all $(CHAOS) $(TESTS) $(VENV) ## all tests: unit and API

@@ -1,9 +1,10 @@
 """`make faults`: every experiment, and one table: experiment, trials, failures.
 
-    run.py RESULTS [--quick] [--only NAME]... [--seed N]
+    run.py RESULTS [--quick] [--only NAME]... [--timed | --untimed] [--seed N]
 
 Each experiment also finds bugs that were planted, or fails: it can see what it looks for. RESULTS gets
-one result for each experiment. Exit status 1 when anything failed.
+one result for each experiment. Exit status 1 when anything failed. --timed runs those that need the machine
+for themselves, because they judge times; --untimed the others.
 
 Without --seed (or FAULTS_SEED in the environment), a full run draws one and prints it; a quick one always
 has the same, so that what it finds is what a change did.
@@ -19,6 +20,8 @@ from pathlib import Path
 
 QUICK_SEED = 1
 EXPERIMENTS = ("power", "disk", "rot", "memory", "points", "kill", "overload", "slow", "soak", "fuzz")
+TIMED = ("overload", "slow", "soak")  # the verdict hangs on how long something takes
+UNTIMED = tuple(name for name in EXPERIMENTS if name not in TIMED)
 
 
 def print_table(rows):
@@ -35,7 +38,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", action="append", choices=EXPERIMENTS)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--only", action="append", choices=EXPERIMENTS)
+    chosen.add_argument("--timed", action="store_const", dest="only", const=TIMED)
+    chosen.add_argument("--untimed", action="store_const", dest="only", const=UNTIMED)
     parser.add_argument("--seed", type=int, default=os.environ.get("FAULTS_SEED"))
     options = parser.parse_args()
     seed = options.seed
