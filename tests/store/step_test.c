@@ -86,6 +86,32 @@ static void a_disabling_may_go_row_by_row(void **state)
     end();
 }
 
+/* What has a rate does not stand in the order of its application's tasks, so it waits by itself. */
+static void a_replay_at_a_rate_waits_for_a_disabling(void **state)
+{
+    (void)state;
+    begin();
+    struct endpoint e = endpoint(ORDERING_NONE);
+    struct id letter = rig_send(&r, &a);
+    rig_conclude(&r, &letter, &e, TRIGGER_SCHEDULED, OUTCOME_DEAD);
+    struct id last = rig_send(&r, &a);
+    hand_begin(&r, &b);
+    struct endpoint_op put = {.endpoint = &e};
+    e.disabled = true;
+    hand_do(&r, &b, &put.op, STORE_ENDPOINT_PUT);
+    e.disabled = false;
+    hand_do(&r, &b, &put.op, STORE_ENDPOINT_PUT);
+    struct dead_op replay = {.app = a.number, .endpoint = e.number, .rate = 1000, .task = {{1}}};
+    hand_do(&r, &b, &replay.op, STORE_DEAD);
+    rig_advance(&r, US_PER_S);
+    hand_step(&r, &b, STEP_ROWS_MAX);
+    assert_int_equal(rig_state(&r, &last, e.number), DELIVERY_DEAD);
+    assert_int_equal(rig_state(&r, &letter, e.number), DELIVERY_DEAD);
+    hand_step(&r, &b, STEP_ROWS_MAX);
+    assert_int_equal(rig_state(&r, &letter, e.number), DELIVERY_SCHEDULED);
+    end();
+}
+
 /* ---------------------------------------------------------------- behind a fan-out */
 
 static bool waits(struct store_op *op, enum store_op_kind kind)
@@ -220,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_expires_may_leave_row_by_row),
         cmocka_unit_test(a_disabling_may_go_row_by_row),
+        cmocka_unit_test(a_replay_at_a_rate_waits_for_a_disabling),
         cmocka_unit_test(only_what_a_fan_out_must_not_see_waits_for_it),
         cmocka_unit_test(a_renewal_without_room_in_the_index_is_put_off_and_made_whole),
     };
