@@ -1,23 +1,26 @@
 /* Little's law: what waits, times what each takes, is how long the last of them waits.
  *
  * A bound in number alone is a bound in time for one kind of event only. Without one an overload
- * fills the queue to its bound, and from then on every event waits behind all of it. Only batches
- * of some size or length teach, because a small one costs more for each operation than a large one
- * would, and a burst must not be judged by it. */
+ * fills the queue to its bound, and from then on every event waits behind all of it.
+ *
+ * A small batch costs more for each operation than a large one would, and a burst must not be
+ * judged by it: those in small and short ones count as cheap. They do count, or one dear operation
+ * among a thousand that come alone would be all that is known. */
 #include "store/admission.h"
 
 #include "base/bounds.h"
-#include "base/rate.h"
+#include "base/clock.h"
 
 #include <assert.h>
 
 #define WORK_US (10 * US_PER_MS)
 #define ALWAYS \
     64          /* may wait, whatever they cost: a client with that many connections is no flood */
-#define BULK 16 /* operations of a batch that teaches, … */
-#define BULK_US US_PER_MS         /* … or its length */
+#define BULK 16 /* operations of a batch that is not small, … */
+#define BULK_US US_PER_MS         /* … or the time of one that is not short */
+#define CHEAP_US 5                /* what one counts as in the others */
 #define LESSON_US (5 * US_PER_MS) /* the average moves after so much */
-#define WEIGHT 3                  /* of the past against one lesson */
+#define PAST 0.75                 /* what the past keeps of its weight then */
 
 struct admission admission_new(void)
 {
@@ -42,16 +45,18 @@ void admission_leave(struct admission *a, unsigned count)
 
 void admission_learn(struct admission *a, unsigned count, int64_t us)
 {
-    if (count == 0 || (count < BULK && us < BULK_US))
+    const int64_t cheap_us = (int64_t)count * CHEAP_US;
+    const bool small = count < BULK && us < BULK_US;
+    if (count == 0)
         return;
-    a->count += count;
-    a->us += us;
-    if (a->us < LESSON_US)
+    a->lesson_count += count;
+    a->lesson_us += small && us > cheap_us ? cheap_us : us;
+    if (a->lesson_us < LESSON_US)
         return;
-    int64_t each_ns = a->us * NS_PER_US / a->count;
-    a->count = a->us = 0;
-    a->each_ns = a->each_ns ? (WEIGHT * a->each_ns + each_ns) / (WEIGHT + 1) : each_ns;
-    int64_t fit = WORK_US * NS_PER_US / a->each_ns;
+    a->count = PAST * a->count + (double)a->lesson_count;
+    a->us = PAST * a->us + (double)a->lesson_us;
+    a->lesson_count = a->lesson_us = 0;
+    double fit = WORK_US * a->count / a->us;
     fit = fit < ALWAYS ? ALWAYS : fit > WRITER_QUEUE_MAX ? WRITER_QUEUE_MAX : fit;
     atomic_store_explicit(&a->limit, (unsigned)fit, memory_order_relaxed);
 }

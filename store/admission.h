@@ -3,7 +3,7 @@
  * to store/.
  *
  * The time of an operation is measured, since one with twenty endpoints costs ten times one with
- * one. Syncs are not counted: a commit syncs once for all that it holds, and on a slow disk a bound
+ * one; and over many, since a dear one now and then is no reason to refuse the cheap ones beside it. Syncs are not counted: a commit syncs once for all that it holds, and on a slow disk a bound
  * in time would make commits small and the disk the slower for it. */
 #ifndef STORE_ADMISSION_H
 #define STORE_ADMISSION_H
@@ -16,8 +16,8 @@ struct admission {
     atomic_uint limit;   /* any thread reads */
     atomic_uint waiting; /* admitted and not completed; any thread */
     /* the writer thread alone */
-    int64_t each_ns;   /* an operation takes, on average; 0: not known yet */
-    int64_t count, us; /* learned since the average moved */
+    double count, us;                /* so many took so long, older ones weighing less */
+    int64_t lesson_count, lesson_us; /* likewise, since those changed */
 };
 
 struct admission admission_new(void);

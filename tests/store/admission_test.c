@@ -59,7 +59,7 @@ static void the_queue_is_a_bound_however_cheap_they_are(void **state)
 }
 
 /* One alone takes as long as ten together. */
-static void small_batches_teach_nothing(void **state)
+static void small_batches_refuse_nobody(void **state)
 {
     (void)state;
     struct admission a = admission_new();
@@ -68,6 +68,19 @@ static void small_batches_teach_nothing(void **state)
     learn(&a, 1, 900);
     learn(&a, 0, 1000000);
     assert_int_equal(let_in(&a), before);
+}
+
+/* Nor does what one application's thousand endpoints cost refuse the events of all others. */
+static void a_dear_one_now_and_then_does_not_close_the_door(void **state)
+{
+    (void)state;
+    struct admission a = admission_new();
+    for (int second = 0; second < 60; second++) {
+        for (int i = 0; i < 1000; i++)
+            admission_learn(&a, 1, 40);
+        admission_learn(&a, 1, 10000);
+        assert_in_range(let_in(&a), 500, WRITER_QUEUE_MAX);
+    }
 }
 
 /* A commit holds few of those with many endpoints. */
@@ -111,7 +124,8 @@ int main(void)
         cmocka_unit_test(as_many_wait_as_are_applied_in_ten_milliseconds),
         cmocka_unit_test(some_may_always_wait),
         cmocka_unit_test(the_queue_is_a_bound_however_cheap_they_are),
-        cmocka_unit_test(small_batches_teach_nothing),
+        cmocka_unit_test(small_batches_refuse_nobody),
+        cmocka_unit_test(a_dear_one_now_and_then_does_not_close_the_door),
         cmocka_unit_test(small_batches_that_take_long_do),
         cmocka_unit_test(one_slow_batch_does_not_close_the_door),
         cmocka_unit_test(who_leaves_makes_room),
