@@ -3,7 +3,8 @@
  * to store/.
  *
  * The time of an operation is measured, since one with twenty endpoints costs ten times one with
- * one; and over many, since a dear one now and then is no reason to refuse the cheap ones beside it. Syncs are not counted: a commit syncs once for all that it holds, and on a slow disk a bound
+ * one; and over many, since a dear one now and then is no reason to refuse the cheap ones beside
+ * it. Syncs are not counted: a commit syncs once for all that it holds, and on a slow disk a bound
  * in time would make commits small and the disk the slower for it. */
 #ifndef STORE_ADMISSION_H
 #define STORE_ADMISSION_H
