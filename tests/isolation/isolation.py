@@ -44,7 +44,7 @@ FIRST_EVENTS, FIRST_EVERY_S = 10, 0.05
 REQUEST_TIMEOUT_S = 5
 # Latency is measured calm, at a rate of events, and busy, at a share of the rate that was measured. A quick run is
 # far from any limit: on a machine that stalls, events would be refused.
-FULL = {"events": 40_000, "seconds": 10, "backlog": 1_000_000, "hostile_backlog": 200, "rounds": 5, "calm": 1000,
+FULL = {"events": 40_000, "seconds": 5, "backlog": 1_000_000, "hostile_backlog": 200, "rounds": 5, "calm": 1000,
         "busy": 0.3}
 QUICK = {"events": 3_000, "seconds": 1, "backlog": 20_000, "hostile_backlog": 10, "rounds": 1, "calm": 200,
          "busy": 0.05}
