@@ -280,13 +280,21 @@ enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct sp
     return !e && !span_starts(*key, prefix) ? ERR_NOT_FOUND : e;
 }
 
+enum err batch_drop_damaged(struct batch *b, enum tree t, struct span key)
+{
+    log_error("a row with a damaged key is removed", LOG_TEXT_FIELD("tree", tree_names[t]),
+              LOG_END);
+    counter_add(&b->s->stats.corrupt, 1);
+    return batch_drop(b, t, key);
+}
+
 enum err batch_first_sound(struct batch *b, enum tree t, const struct treekey *prefix,
                            const struct treekey *from, size_t len, struct span *key,
                            struct span *value)
 {
     enum err e = batch_first(b, t, key_span(prefix), key_span(from), key, value);
     while (!e && key->len != len) {
-        e = batch_drop(b, t, *key);
+        e = batch_drop_damaged(b, t, *key);
         if (!e)
             e = batch_first(b, t, key_span(prefix), key_span(from), key, value);
     }

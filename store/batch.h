@@ -102,7 +102,9 @@ enum err batch_get(struct batch *b, enum tree t, struct span key, struct span *v
  * into the map. */
 enum err batch_first(struct batch *b, enum tree t, struct span prefix, struct span from,
                      struct span *key, struct span *value) MUST_CHECK;
-/* The same; rows whose keys have not `len` bytes are damaged, and are removed. */
+/* A row whose key means nothing: removed as batch_drop does, logged and counted. */
+enum err batch_drop_damaged(struct batch *b, enum tree t, struct span key) MUST_CHECK;
+/* As batch_first; rows whose keys have not `len` bytes are damaged, and are removed. */
 enum err batch_first_sound(struct batch *b, enum tree t, const struct treekey *prefix,
                            const struct treekey *from, size_t len, struct span *key,
                            struct span *value) MUST_CHECK;

@@ -14,10 +14,6 @@
 #include "base/log.h"
 #include "store/record.h"
 
-#define TREE_NAME(name, text) text,
-static const char *const names[TREES] = {TREE_LIST(TREE_NAME)};
-#undef TREE_NAME
-
 static enum err damaged(const char *what, const char *name)
 {
     log_error("the data file is damaged; restore a backup", LOG_TEXT_FIELD(what, name), LOG_END);
@@ -29,14 +25,14 @@ static enum err damaged(const char *what, const char *name)
 static enum err open_tree(struct env *env, MDB_txn *txn, enum tree tree, unsigned flags)
 {
     unsigned kind = 0;
-    int rc = mdb_dbi_open(txn, names[tree], flags, &env->tree[tree]);
+    int rc = mdb_dbi_open(txn, tree_names[tree], flags, &env->tree[tree]);
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
-        return damaged("missing", names[tree]);
+        return damaged("missing", tree_names[tree]);
     if (!rc)
         rc = mdb_dbi_flags(txn, env->tree[tree], &kind);
     if (!rc && kind) /* another order of keys than ours */
-        return damaged("flags", names[tree]);
-    return env_err(rc, names[tree]);
+        return damaged("flags", tree_names[tree]);
+    return env_err(rc, tree_names[tree]);
 }
 
 static enum err open_trees(struct env *env, MDB_txn *txn, unsigned flags)

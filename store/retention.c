@@ -214,13 +214,6 @@ static enum err expire_row(struct batch *b, struct span key, struct span value,
     return e ? e : batch_del(b, TREE_EXPIRY, key_span(&row));
 }
 
-static enum err drop_damaged(struct batch *b, struct span key)
-{
-    log_error("an expiry row is damaged and is removed", LOG_END);
-    counter_add(&b->s->stats.corrupt, 1);
-    return batch_drop(b, TREE_EXPIRY, key);
-}
-
 enum err retention_step(struct batch *b, unsigned rows, struct wall *next)
 {
     unsigned limit = b->rows + rows;
@@ -235,7 +228,7 @@ enum err retention_step(struct batch *b, unsigned rows, struct wall *next)
         if (e == ERR_NOT_FOUND)
             when = WALL_NEVER;
         else if (key_expiry_parse(key, &when, &kind, &what))
-            e = drop_damaged(b, key), when = b->now;
+            e = batch_drop_damaged(b, TREE_EXPIRY, key), when = b->now;
         else if (when.us <= b->now.us)
             e = expire_row(b, key, value, kind, what, limit);
         if (when.us > b->now.us) {

@@ -20,6 +20,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TREE_NAME(name, text) text,
+const char *const tree_names[TREES] = {TREE_LIST(TREE_NAME)};
+#undef TREE_NAME
+
 /* Snapshots at once: HTTP threads, dispatchers, backup and check, with room to spare. */
 #define READERS_MAX 510
 /* The index keeps some trees of its own beside those of TREE_LIST. */

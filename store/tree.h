@@ -45,6 +45,8 @@ enum tree {
         TREES
 };
 
+extern const char *const tree_names[TREES];
+
 #define STORE_FORMAT 2 /* store/format.c */
 
 struct env {
