@@ -16,7 +16,6 @@ struct intake {
     struct request *spare; /* released requests, to be used again */
     unsigned spare_count;
     unsigned waiting; /* requests that are suspended */
-    bool closing;     /* every reply ends its connection */
     /* Lists take long, and neither events nor new connections must wait behind many of them: they
      * get half of the time, and more when there is nothing else to do. Beyond it they are
      * suspended, and begin later, in order: as many as will all have begun within about a second.

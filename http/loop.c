@@ -158,7 +158,6 @@ static void turn(struct loop *l, int64_t stop_at)
  * reply. */
 static void begin_stop(struct loop *l)
 {
-    l->intake.closing = true;
     int fd = MHD_quiesce_daemon(l->daemon);
     if (fd >= 0)
         close(fd);

@@ -58,7 +58,7 @@ enum MHD_Result reply_queue(struct intake *in, struct request *req)
 {
     assert(req->phase == REQUEST_ANSWERED);
     req->phase = REQUEST_SENDING;
-    req->close = req->close || in->closing;
+    req->close = req->close || in->connections->shut;
     req->no_memory = req->no_memory || !may_be_kept(req);
     bool has_body = req->no_memory || req->reply.len > 0;
     struct MHD_Response *response = response_of(req);
