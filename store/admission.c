@@ -46,11 +46,12 @@ void admission_leave(struct admission *a, unsigned count)
 void admission_learn(struct admission *a, unsigned count, int64_t us)
 {
     const int64_t cheap_us = (int64_t)count * CHEAP_US;
-    const bool small = count < BULK && us < BULK_US;
     if (count == 0)
         return;
+    if (count < BULK && us < BULK_US && us > cheap_us)
+        us = cheap_us;
     a->lesson_count += count;
-    a->lesson_us += small && us > cheap_us ? cheap_us : us;
+    a->lesson_us += us;
     if (a->lesson_us < LESSON_US)
         return;
     a->count = PAST * a->count + (double)a->lesson_count;
