@@ -44,16 +44,6 @@ static bool is_known(const uint8_t name[CONSUMER_NAME])
     return e == ERR_OK;
 }
 
-static uint64_t rows(enum tree tree)
-{
-    MDB_txn *txn;
-    MDB_stat stat;
-    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, MDB_RDONLY, &txn), 0);
-    assert_int_equal(mdb_stat(txn, r.s->env.tree[tree], &stat), 0);
-    mdb_txn_abort(txn);
-    return stat.ms_entries;
-}
-
 static void consumers_stand_apart_and_survive_a_restart(void **state)
 {
     (void)state;
@@ -130,7 +120,7 @@ static void one_that_is_used_is_kept_and_another_is_forgotten(void **state)
     rig_advance(&r, 20 * DAY_US);
     rig_turns(&r, 3);
     assert_false(is_known(one));
-    assert_int_equal(rows(TREE_CONSUMER), 0);
+    assert_int_equal(rig_rows(&r, TREE_CONSUMER), 0);
     rig_close(&r);
 }
 
@@ -148,12 +138,12 @@ static void they_go_with_their_application(void **state)
     OK(rig_do(&r, &gone.op, STORE_APP_DELETE));
     assert_int_equal(move(one, &first, true), ERR_NOT_FOUND);
     rig_turns(&r, 3);
-    assert_int_equal(rows(TREE_CONSUMER), 1);
+    assert_int_equal(rig_rows(&r, TREE_CONSUMER), 1);
     rig_check(&r);
     rig_restart(&r);
     rig_advance(&r, 31 * DAY_US);
     rig_turns(&r, 3);
-    assert_int_equal(rows(TREE_CONSUMER), 0);
+    assert_int_equal(rig_rows(&r, TREE_CONSUMER), 0);
     rig_close(&r);
 }
 

@@ -15,21 +15,6 @@ static void begin(void)
     id = rig_send(&r, &a);
 }
 
-static unsigned attempts(void)
-{
-    struct attempt *rows[PAGE_MAX];
-    const struct page page = {.limit = PAGE_MAX};
-    const struct attempt_filter filter = {.status = -1};
-    struct page_result result;
-    struct store_read *read;
-    OK(store_read_begin(r.s, &read));
-    OK(store_attempts_of_endpoint(read, e.number, &page, &filter, true, rows, &result));
-    store_read_end(&read);
-    for (unsigned i = 0; i < result.count; i++)
-        attempt_free(&rows[i]);
-    return result.count;
-}
-
 static void expect_counts(uint64_t waiting, uint64_t dead)
 {
     struct endpoint_counts counts = store_endpoint_counts(r.s, e.number);
@@ -48,7 +33,7 @@ static void a_success_ends_the_delivery(void **state)
     assert_int_equal(rig_conclude(&r, &id, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED),
                      DELIVERY_DELIVERED);
     assert_int_equal(rig_due_rows(&r, e.number, rows), 0);
-    assert_int_equal(attempts(), 1);
+    assert_int_equal(rig_attempts(&r, e.number), 1);
     expect_counts(0, 0);
     rig_close(&r);
 }
@@ -70,7 +55,7 @@ static void a_failure_is_due_again_at_the_time_it_was_given(void **state)
     expect_counts(1, 0);
     rig_restart(&r);
     assert_int_equal(rig_due_rows(&r, e.number, rows), 1);
-    assert_int_equal(attempts(), 2);
+    assert_int_equal(rig_attempts(&r, e.number), 2);
     expect_counts(1, 0);
     rig_close(&r);
 }

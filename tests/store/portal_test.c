@@ -31,16 +31,6 @@ static bool is_good(const struct portal_token *t)
     return e == ERR_OK;
 }
 
-static uint64_t rows(void)
-{
-    MDB_txn *txn;
-    MDB_stat stat;
-    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, MDB_RDONLY, &txn), 0);
-    assert_int_equal(mdb_stat(txn, r.s->env.tree[TREE_PORTAL], &stat), 0);
-    mdb_txn_abort(txn);
-    return stat.ms_entries;
-}
-
 static void begin(void)
 {
     rig_open(&r);
@@ -65,7 +55,7 @@ static void a_token_is_good_until_it_expires_and_then_leaves(void **state)
     assert_false(is_good(&t));
     rig_advance(&r, 60 * US_PER_S);
     rig_turns(&r, 3);
-    assert_int_equal(rows(), 0);
+    assert_int_equal(rig_rows(&r, TREE_PORTAL), 0);
     rig_close(&r);
 }
 
@@ -95,7 +85,7 @@ static void what_is_meant_ends_and_nothing_else(void **state)
     assert_false(is_good(&t[2]) || is_good(&t[3]));
     rig_advance(&r, 2 * DAY_US);
     rig_turns(&r, 3);
-    assert_int_equal(rows(), 0);
+    assert_int_equal(rig_rows(&r, TREE_PORTAL), 0);
     rig_close(&r);
 }
 
@@ -110,7 +100,7 @@ static void one_too_many_ends_the_oldest(void **state)
         rig_advance(&r, 1);
         put(&t[i]);
     }
-    assert_int_equal(rows(), PORTAL_TOKENS_MAX);
+    assert_int_equal(rig_rows(&r, TREE_PORTAL), PORTAL_TOKENS_MAX);
     assert_false(is_good(&t[0]) || is_good(&t[1]));
     assert_true(is_good(&t[2]) && is_good(&t[PORTAL_TOKENS_MAX + 1]));
     rig_close(&r);

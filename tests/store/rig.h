@@ -387,6 +387,33 @@ static inline unsigned rig_dead_rows(struct rig *r, uint32_t endpoint)
     return result.count;
 }
 
+/* Of all endpoints and messages. */
+static inline uint64_t rig_rows(struct rig *r, enum tree tree)
+{
+    MDB_txn *txn;
+    MDB_stat stat;
+    assert_int_equal(mdb_txn_begin(r->s->env.mdb, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(mdb_stat(txn, r->s->env.tree[tree], &stat), 0);
+    mdb_txn_abort(txn);
+    return stat.ms_entries;
+}
+
+/* How many of an endpoint's attempts a page lists. */
+static inline unsigned rig_attempts(struct rig *r, uint32_t endpoint)
+{
+    struct attempt *rows[PAGE_MAX];
+    const struct page page = {.limit = PAGE_MAX};
+    const struct attempt_filter filter = {.status = -1};
+    struct page_result result;
+    struct store_read *read;
+    OK(store_read_begin(r->s, &read));
+    OK(store_attempts_of_endpoint(read, endpoint, &page, &filter, true, rows, &result));
+    store_read_end(&read);
+    for (unsigned i = 0; i < result.count; i++)
+        attempt_free(&rows[i]);
+    return result.count;
+}
+
 static inline enum err rig_load(struct rig *r, const struct id *message, struct message **m)
 {
     struct store_read *read;

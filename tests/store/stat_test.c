@@ -128,16 +128,6 @@ static void endpoints_are_counted_apart(void **state)
     rig_close(&r);
 }
 
-static uint64_t rows(void)
-{
-    MDB_txn *txn;
-    MDB_stat stat;
-    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, MDB_RDONLY, &txn), 0);
-    assert_int_equal(mdb_stat(txn, r.s->env.tree[TREE_STAT], &stat), 0);
-    mdb_txn_abort(txn);
-    return stat.ms_entries;
-}
-
 static void what_has_expired_leaves_no_row(void **state)
 {
     (void)state;
@@ -145,19 +135,19 @@ static void what_has_expired_leaves_no_row(void **state)
     begin();
     rig_send_all(&r, &a, ids, 50);
     rig_conclude_all(&r, ids, 50, &e, TRIGGER_SCHEDULED, OUTCOME_DELIVERED);
-    assert_int_equal(rows(), 1);
+    assert_int_equal(rig_rows(&r, TREE_STAT), 1);
     rig_advance(&r, 31 * DAY_US);
     rig_turns(&r, 5);
-    assert_int_equal(rows(), 0);
+    assert_int_equal(rig_rows(&r, TREE_STAT), 0);
     struct id id = rig_send(&r, &a);
     rig_advance(&r, 15 * DAY_US);
     rig_kill(&r, &id, &e);
     rig_advance(&r, 20 * DAY_US); /* the dead letter keeps its message, and so its row */
     rig_turns(&r, 5);
-    assert_int_equal(rows(), 2); /* the other is its attempt's */
+    assert_int_equal(rig_rows(&r, TREE_STAT), 2); /* the other is its attempt's */
     rig_advance(&r, 20 * DAY_US);
     rig_turns(&r, 5);
-    assert_int_equal(rows(), 0);
+    assert_int_equal(rig_rows(&r, TREE_STAT), 0);
     rig_close(&r);
 }
 

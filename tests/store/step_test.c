@@ -28,16 +28,6 @@ static void end(void)
     rig_close(&r);
 }
 
-static uint64_t rows_of(enum tree tree)
-{
-    MDB_txn *txn;
-    MDB_stat stat;
-    assert_int_equal(mdb_txn_begin(r.s->env.mdb, NULL, MDB_RDONLY, &txn), 0);
-    assert_int_equal(mdb_stat(txn, r.s->env.tree[tree], &stat), 0);
-    mdb_txn_abort(txn);
-    return stat.ms_entries;
-}
-
 /* ---------------------------------------------------------------- a row at a time */
 
 static void what_expires_may_leave_row_by_row(void **state)
@@ -60,7 +50,7 @@ static void what_expires_may_leave_row_by_row(void **state)
         steps++;
     assert_true(steps >= 6 + 3 + 3); /* deliveries, attempts, hours of the endpoints */
     for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
-        assert_int_equal(rows_of(trees[i]), 0);
+        assert_int_equal(rig_rows(&r, trees[i]), 0);
     end();
 }
 
