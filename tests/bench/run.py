@@ -89,10 +89,12 @@ class Server:
                 return int(line.split()[1])
         return 0
 
-    def settle(self):
+    def settle(self, patience=120):
         """Returns when it has no work of its own left that would cost another subject time."""
-        before = None
+        end, before = time.monotonic() + patience, None
         while before is None or sum(self.cpu_by_thread().values()) - before > 3000:
+            if time.monotonic() > end:
+                sys.exit(f"{self.process.args[0]} is never idle: {self.cpu_by_thread()}")
             before = sum(self.cpu_by_thread().values())
             time.sleep(0.15)
 
@@ -129,7 +131,8 @@ class Surehook(Server):
 
 def load(build, server, token, apps_file, events, connections, rate, count):
     out = subprocess.run([os.path.join(build, "bench/load"), server.address, token, apps_file, events,
-                          str(connections), str(rate), str(count)], capture_output=True, text=True)
+                          str(connections), str(rate), str(count)], capture_output=True, text=True,
+                         timeout=600)
     if not out.stdout or out.returncode:
         sys.exit(f"the load generator failed: {out.stderr}")
     return json.loads(out.stdout)
