@@ -134,15 +134,19 @@ bool destination_headers(struct span json, struct curl_slist **list, char **cont
     return good;
 }
 
-/* Whether the host is an address, and if so an allowed special one. */
-static bool judge_literal(const struct guard *guard, const char *host, bool *special)
+/* Whether the host needs no lookup, as an address or a name of loopback's, and if so whether it is
+ * an allowed special one. */
+static bool judge_known(const struct guard *guard, const char *host, bool *special)
 {
     uint8_t address[16];
     bool literal =
         inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+    bool loopback = guard_names_loopback(span_text(host));
     if (literal)
         *special = guard_judge_text(guard, host) == GUARD_ALLOWED;
-    return literal;
+    else if (loopback)
+        *special = guard_judge_loopback(guard) == GUARD_ALLOWED;
+    return literal || loopback;
 }
 
 static enum err prepare_host(struct destination *d, char *host, const struct outbound *outbound)
@@ -151,8 +155,25 @@ static enum err prepare_host(struct destination *d, char *host, const struct out
         host[strlen(host) - 1] = 0;
         host++;
     }
-    d->resolved = judge_literal(&outbound->guard, host, &d->special);
+    d->resolved = judge_known(&outbound->guard, host, &d->special);
     return route_new(outbound, host, &d->route);
+}
+
+/* curl knows loopback's names by itself, but asks a resolver for one with the root's dot. */
+static enum err drop_root(struct destination *d, CURLU *parsed, char *host)
+{
+    const size_t len = strlen(host);
+    char *url = NULL;
+    if (!guard_names_loopback(span_text(host)) || host[len - 1] != '.')
+        return ERR_OK;
+    host[len - 1] = 0;
+    free(d->url);
+    d->url = NULL;
+    if (!curl_url_set(parsed, CURLUPART_HOST, host, 0) &&
+        !curl_url_get(parsed, CURLUPART_URL, &url, 0))
+        d->url = strdup(url);
+    curl_free(url);
+    return d->url ? ERR_OK : ERR_NO_MEMORY;
 }
 
 static enum err prepare_url(struct destination *d, struct span url, const struct outbound *outbound)
@@ -169,7 +190,9 @@ static enum err prepare_url(struct destination *d, struct span url, const struct
         curl_url_get(parsed, CURLUPART_HOST, &host, 0))
         goto out;
     d->tls = strcmp(scheme, "https") == 0;
-    e = prepare_host(d, host, outbound);
+    e = drop_root(d, parsed, host);
+    if (!e)
+        e = prepare_host(d, host, outbound);
 out:
     curl_free(host);
     curl_free(scheme);

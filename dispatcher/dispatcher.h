@@ -75,8 +75,8 @@ int64_t dispatcher_endpoint_max(const struct dispatcher *d);
 
 /* Parses and normalises a URL (http or https, host, no userinfo, no fragment, at most URL_MAX
  * bytes); `out` gets the stored form appended. With `https_only` http is refused. An address
- * literal in a refused range is refused here already; names are judged at every connect.
- * ERR_NO_MEMORY when memory is short. */
+ * literal in a refused range is refused here already, and so are loopback's names where that is;
+ * other names are judged at every connect. ERR_NO_MEMORY when memory is short. */
 enum err dispatcher_url_check(const struct dispatcher *d, struct span url, bool https_only,
                               struct buf *out, const char **why) MUST_CHECK;
 /* A header that an endpoint may set: a token that is not ours, hop-by-hop or framing; a value that

@@ -2,8 +2,9 @@
  * here, because curl is lenient.
  *
  * Invariants: the stored form parses to itself; the host is an address in canonical spelling that
- * the guard let pass, or a name that no resolver can take for an address; nothing depends on the
- * locale (so international names must come as punycode). */
+ * the guard let pass, or a name that no resolver can take for an address, and loopback's only where
+ * the guard lets that pass; nothing depends on the locale (so international names must come as
+ * punycode). */
 #include "dispatcher/endpoint_url.h"
 
 #include "base/bounds.h"
@@ -14,6 +15,7 @@
 
 #define HOST_MAX 253 /* RFC 1035: 255 bytes on the wire */
 #define LABEL_MAX 63
+#define NOT_PUBLIC "the address is not a public one"
 
 struct parts {
     char *scheme, *host, *port, *path, *query; /* curl's; port and query may be NULL */
@@ -171,10 +173,15 @@ static const char *host_judge(const struct guard *g, char *host, struct buf *out
         inet_ntop(bracketed ? AF_INET6 : AF_INET, &address, canonical, sizeof canonical);
         buf_printf(out, bracketed ? "[%s]" : "%s", canonical);
         bool refused = guard_judge_text(g, canonical) == GUARD_REFUSED;
-        return refused ? "the address is not a public one" : NULL;
+        return refused ? NOT_PUBLIC : NULL;
     }
     buf_text(out, host);
-    return bracketed ? "the host is not a valid name or address" : bad_name(span_text(host));
+    if (bracketed)
+        return "the host is not a valid name or address";
+    const struct span name = span_text(host);
+    if (guard_names_loopback(name) && guard_judge_loopback(g) == GUARD_REFUSED)
+        return NOT_PUBLIC;
+    return bad_name(name);
 }
 
 static const char *bad_rest(const struct parts *p)

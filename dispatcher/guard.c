@@ -132,6 +132,22 @@ enum guard_answer guard_judge_text(const struct guard *g, const char *address)
     return address_parse(address, &a) ? judge(g, a) : GUARD_REFUSED;
 }
 
+bool guard_names_loopback(struct span name)
+{
+    const struct span top = SPAN("localhost");
+    if (name.len > 0 && name.ptr[name.len - 1] == '.')
+        name.len--;
+    if (name.len < top.len || !span_eq_nocase(span_skip(name, name.len - top.len), top))
+        return false;
+    return name.len == top.len || name.ptr[name.len - top.len - 1] == '.';
+}
+
+enum guard_answer guard_judge_loopback(const struct guard *g)
+{
+    const enum guard_answer four = guard_judge_text(g, "127.0.0.1");
+    return four == GUARD_ALLOWED ? four : guard_judge_text(g, "::1");
+}
+
 bool guard_subnet_has(const struct subnet *s, const char *address)
 {
     struct address a;

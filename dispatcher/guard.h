@@ -35,6 +35,12 @@ enum guard_answer guard_judge(const struct guard *g, const struct sockaddr *addr
  * not one. */
 enum guard_answer guard_judge_text(const struct guard *g, const char *address);
 
+/* Whether the name is kept for loopback (RFC 6761 section 6.3): "localhost" or one below it, in any
+ * case, with or without the root's dot. No resolver is asked for those. */
+bool guard_names_loopback(struct span name);
+/* Of such a name: GUARD_ALLOWED when one of its addresses, 127.0.0.1 and ::1, is. */
+enum guard_answer guard_judge_loopback(const struct guard *g);
+
 /* "10.0.0.0/8". *why (static text) on ERR_INVALID. */
 enum err guard_subnet_parse(struct span text, struct subnet *out, const char **why) MUST_CHECK;
 /* Whether the address, in text form and in either spelling, is in the subnet. */

@@ -9,6 +9,14 @@
 #include <arpa/inet.h>
 #include <assert.h>
 
+static void add_loopback(struct route *r, const struct guard *guard)
+{
+    struct addresses both = {0};
+    addresses_add(&both, AF_INET, &(struct in_addr){htonl(INADDR_LOOPBACK)});
+    addresses_add(&both, AF_INET6, &in6addr_loopback);
+    route_found(r, guard, &both, (struct mono){0});
+}
+
 enum err route_new(const struct outbound *o, const char *host, struct route **out)
 {
     *out = NULL;
@@ -24,6 +32,8 @@ enum err route_new(const struct outbound *o, const char *host, struct route **ou
         addresses_add(&r->to, AF_INET, bytes);
     else if (inet_pton(AF_INET6, host, bytes) == 1)
         addresses_add(&r->to, AF_INET6, bytes);
+    else if (guard_names_loopback(span_text(host)))
+        add_loopback(r, &o->guard);
     if (r->to.count > 0)
         r->until = MONO_NEVER;
     *out = r;

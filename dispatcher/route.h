@@ -13,7 +13,7 @@
 struct route {
     struct addresses to; /* those that the guard let pass, or, when there is none, a refused one */
     unsigned turn;       /* which of them is used */
-    struct mono until;   /* they are; MONO_NEVER: the host is an address */
+    struct mono until;   /* they are; MONO_NEVER: the host is an address, or a name of loopback's */
     bool asked;          /* its name is being looked up */
     char host[];
 };

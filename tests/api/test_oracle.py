@@ -72,11 +72,15 @@ def peers():
         peer.close()
 
 
-def attempt(service, app, url, timeout=None):
-    """All that the API tells of the only attempt, but for what is the attempt's own."""
+def create(service, app, url, timeout=None):
     reply = service.post(f"/app/{app}/endpoint", {"url": url, "attemptTimeout": timeout})
     assert reply.status == 201, (url, reply.body)
-    endpoint = reply.json()["id"]
+    return reply.json()["id"]
+
+
+def attempt(service, app, endpoint):
+    """All that the API tells of the only attempt at the application's only endpoint, but for what is the
+    attempt's own."""
     msg = service.send(app)
     path = f"/app/{app}/msg/{msg}/endpoint/{endpoint}"
     eventually(lambda: service.get(path).json(), lambda d: d.get("state") == "dead")
@@ -112,7 +116,8 @@ def test_an_attempt_tells_its_class_and_no_more(start, peers):
     app = service.new_app()
     seen = {}
     for outcome, url in places(peers):
-        shown, explained = attempt(service, app, url, "400ms" if outcome == "timeout" else None)
+        endpoint = create(service, app, url, "400ms" if outcome == "timeout" else None)
+        shown, explained = attempt(service, app, endpoint)
         assert shown["outcome"] == outcome, url
         assert shown["response"] == TEXTS[outcome], url
         assert (shown["responseStatusCode"], shown["status"]) == (0, 2), url
@@ -124,10 +129,14 @@ def test_an_attempt_tells_its_class_and_no_more(start, peers):
 
 def test_of_a_forbidden_address_nothing_is_told_and_nothing_asked(start, peers):
     """An open port, a closed one and a silent one behind a name that leads inside: one answer."""
-    service = start(retry_schedule="", allow_subnets=None)
-    app = service.new_app()
+    service = start(retry_schedule="")
     ports = [free_port()] + [peer.port for peer in peers.values()]
-    seen = [attempt(service, app, f"{scheme}://localhost:{port}/") for port in ports for scheme in ("http", "https")]
+    urls = [f"{scheme}://localhost:{port}/" for port in ports for scheme in ("http", "https")]
+    apps = [service.new_app() for _ in urls]
+    endpoints = [create(service, app, url) for app, url in zip(apps, urls)]
+    service.stop()
+    service.start(allow_subnets=None)
+    seen = [attempt(service, app, endpoint) for app, endpoint in zip(apps, endpoints)]
     assert all(shown == seen[0][0] for shown, _ in seen)
     assert (seen[0][0]["outcome"], seen[0][0]["response"]) == ("blocked", TEXTS["blocked"])
     assert [peer.kept for peer in peers.values()] == [[]] * len(peers)

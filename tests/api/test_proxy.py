@@ -10,7 +10,6 @@ import tunnels
 from receivers import DEADLINE, hmac_secret
 from surehook import eventually, run
 from token_server import TokenServer
-from token_server import TokenServer
 from tunnels import Proxy
 
 LOGIN = ("agent", "p@ss:word/1")
@@ -57,6 +56,14 @@ def outcome(service, app, endpoint):
     return service.get(f"/app/{app}/attempt/msg/{msg}").json()["data"][0]["outcome"]
 
 
+def times_of_attempt(service, app, endpoint):
+    """Of the last one."""
+    msg = service.get(f"/app/{app}/attempt/endpoint/{endpoint}").json()["data"][0]["msgId"]
+    steps = service.get(f"/app/{app}/msg/{msg}/endpoint/{endpoint}/explain").json()["steps"]
+    (times,) = [step["timings"] for step in steps if step["what"] == "attempt"]
+    return times
+
+
 @pytest.mark.parametrize("kind", ["http", "https", "socks5"])
 @pytest.mark.parametrize("login", [None, LOGIN])
 @pytest.mark.parametrize("tls", [False, True])
@@ -85,17 +92,30 @@ def test_deliveries_go_through_a_tunnel_to_an_address(
     assert "p@ss" not in log and "p%40ss" not in log and "agent" not in log
 
 
+@pytest.mark.parametrize("host", ["localhost", "localhost.", "a.localhost", "a.localhost."])
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-def test_a_name_is_looked_up_here_and_told_as_its_address(start_through, new_proxy, receiver, kind):
+def test_a_name_of_loopback_s_is_told_as_its_address(start_through, new_proxy, receiver, kind, host):
     proxy = new_proxy(kind)
     service = start_through(proxy)
     app = service.new_app()
     receiver.expect("/hook", secret := hmac_secret())
-    endpoint = endpoint_at(service, app, f"http://localhost:{receiver.port}/hook", secret=secret)
+    endpoint = endpoint_at(service, app, f"http://{host}:{receiver.port}/hook", secret=secret)
     for _ in range(3):
         assert outcome(service, app, endpoint) == "success"
     assert [(asked.host, asked.port) for asked in proxy.asked] == [("127.0.0.1", receiver.port)]
-    assert receiver.deliveries[0].headers["host"] == f"localhost:{receiver.port}"
+    assert receiver.deliveries[0].headers["host"] == f"{host.rstrip('.')}:{receiver.port}"
+
+
+def test_a_name_is_looked_up_here_and_of_one_that_leads_nowhere_the_proxy_hears_nothing(start_through, new_proxy):
+    proxy = new_proxy()
+    service = start_through(proxy)
+    app = service.new_app()
+    endpoint = endpoint_at(service, app, "http://no-such-name.invalid/")
+    assert outcome(service, app, endpoint) == "dns"
+    times = times_of_attempt(service, app, endpoint)
+    assert times["dnsUs"] is not None
+    assert [times[part] for part in ("connectUs", "tlsUs", "firstByteUs")] == [None] * 3
+    assert proxy.connections == 0
 
 
 def test_tls_is_verified_against_the_name_behind_the_tunnel(start_through, new_proxy, new_receiver, authority):
@@ -126,7 +146,7 @@ def test_access_tokens_are_fetched_through_the_proxy_under_the_same_rules(start_
     service = start_through(proxy)
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)
-    auth = {"type": "oauth2", "tokenUrl": server.url.replace("127.0.0.1", "localhost"), "clientId": "c",
+    auth = {"type": "oauth2", "tokenUrl": server.url.replace("127.0.0.1", "a.localhost."), "clientId": "c",
             "clientSecret": "s"}  # fmt: skip
     assert service.call("PUT", f"/app/{app}/endpoint/{endpoint}/authentication", auth).status == 204
     assert outcome(service, app, endpoint) == "success"
@@ -208,22 +228,21 @@ def test_who_is_on_the_bypass_list_is_reached_without_the_proxy(
 
 
 @pytest.mark.parametrize("bypass", [None, "127.0.0.0/8", "localhost"])
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("host", ["localhost", "a.localhost.", "127.0.0.1"])
 def test_the_guard_holds_with_a_proxy(start_through, new_proxy, receiver, bypass, host):
-    """The proxy itself is on loopback, where nothing is allowed: it alone is exempt."""
+    """The proxy itself is on loopback, where nothing is allowed any more: it alone is exempt."""
     proxy = new_proxy()
-    service = start_through(proxy, proxy_bypass=bypass, allow_subnets="")
+    service = start_through(proxy, proxy_bypass=bypass)
     app = service.new_app()
-    for port in (receiver.port, proxy.port):
-        reply = service.post(f"/app/{app}/endpoint", {"url": f"http://{host}:{port}/hook"})
-        assert reply.status == (422 if host == "127.0.0.1" else 201)
-        if reply.status == 201:
-            endpoint = reply.json()["id"]
-            assert outcome(service, app, endpoint) == "blocked"
-            attempt = service.get(f"/app/{app}/attempt/endpoint/{endpoint}").json()["data"][0]
-            steps = service.get(f"/app/{app}/msg/{attempt['msgId']}/endpoint/{endpoint}/explain").json()["steps"]
-            (times,) = [step["timings"] for step in steps if step["what"] == "attempt"]
-            assert [times[part] for part in ("connectUs", "tlsUs", "firstByteUs")] == [None] * 3
+    urls = [f"http://{host}:{port}/hook" for port in (receiver.port, proxy.port)]
+    endpoints = [endpoint_at(service, app, url) for url in urls]
+    service.stop()
+    service.start(allow_subnets="")
+    for url, endpoint in zip(urls, endpoints):
+        assert service.post(f"/app/{app}/endpoint", {"url": url}).status == 422
+        assert outcome(service, app, endpoint) == "blocked"
+        times = times_of_attempt(service, app, endpoint)
+        assert [times[part] for part in ("connectUs", "tlsUs", "firstByteUs")] == [None] * 3
     assert proxy.connections == receiver.connections == 0
 
 
@@ -341,11 +360,9 @@ def test_the_times_of_an_attempt_through_a_proxy_are_in_order(
     receiver = new_receiver()
     receiver.expect("/hook", secret := hmac_secret())
     endpoint = endpoint_at(service, app, f"http://{host}:{receiver.port}/hook", secret=secret)
-    msg = service.send(app)
-    service.until(app, msg, endpoint, "delivered")
-    steps = service.get(f"/app/{app}/msg/{msg}/endpoint/{endpoint}/explain").json()["steps"]
-    (times,) = [step["timings"] for step in steps if step["what"] == "attempt"]
-    assert (times["dnsUs"] is None) == (host == "127.0.0.1"), times  # the endpoint's name, not the proxy's
+    assert outcome(service, app, endpoint) == "success"
+    times = times_of_attempt(service, app, endpoint)
+    assert times["dnsUs"] is None, times  # nothing of the endpoint's was looked up
     assert times["tlsUs"] is None, times  # that with the proxy is not the endpoint's
     order = [times["dnsUs"] or 0, times["connectUs"], times["firstByteUs"], times["totalUs"]]
     assert order == sorted(order) and times["connectUs"] > 0

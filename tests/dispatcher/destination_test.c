@@ -135,6 +135,33 @@ static void an_access_token_is_of_one_endpoint_with_one_configuration(void **sta
     assert_memory_equal(load(1)->grant_key, key, sizeof key);
 }
 
+static void a_name_of_loopback_s_is_sent_to_without_the_root_s_dot_and_needs_no_lookup(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span url;
+        const char *sent;
+        bool known;
+    } rows[] = {
+        {SPAN("http://localhost/"), "http://localhost/", true},
+        {SPAN("http://localhost./"), "http://localhost/", true},
+        {SPAN("https://a.localhost.:8443/b?c=%2e./"), "https://a.localhost:8443/b?c=%2e./", true},
+        {SPAN("https://127.0.0.1/"), "https://127.0.0.1/", true},
+        {SPAN("https://example.com./"), "https://example.com./", false},
+    };
+    const char *why;
+    assert_int_equal(guard_parse("127.0.0.0/8", &outbound.guard, &why), ERR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct destination *d = destination_at(rows[i].url, 1, &outbound);
+        assert_non_null(d);
+        assert_string_equal(d->url, rows[i].sent);
+        assert_int_equal(d->resolved, rows[i].known);
+        assert_int_equal(d->special, rows[i].known);
+        destination_unref(&d);
+    }
+    outbound.guard.count = 0;
+}
+
 static void certificates_begin_with_whose_they_are(void **state)
 {
     (void)state;
@@ -172,6 +199,7 @@ int main(void)
         TEST(one_without_credentials_costs_nothing_more),
         TEST(basic_authentication_is_a_line_ready_to_be_sent),
         TEST(an_access_token_is_of_one_endpoint_with_one_configuration),
+        TEST(a_name_of_loopback_s_is_sent_to_without_the_root_s_dot_and_needs_no_lookup),
         TEST(certificates_begin_with_whose_they_are),
         TEST(there_is_a_bound_to_the_certificates_that_are_kept),
     };

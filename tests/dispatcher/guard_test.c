@@ -164,6 +164,44 @@ static void texts_that_are_not_exactly_an_address_are_refused(void **state)
         assert_int_equal(guard_judge_text(&strict, texts[i]), GUARD_REFUSED);
 }
 
+static void localhost_and_what_is_below_it_names_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool expected;
+    } rows[] = {
+        {"localhost", true},
+        {"localhost.", true},
+        {"LocalHost", true},
+        {"a.localhost", true},
+        {"A.b.LOCALHOST.", true},
+        {"", false},
+        {".", false},
+        {"ocalhost", false},
+        {"xlocalhost", false},
+        {"xn--localhost", false},
+        {"localhost..", false},
+        {"localhost.localdomain", false},
+        {"localhost.example.com", false},
+        {"127.0.0.1", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (guard_names_loopback(span_text(rows[i].name)) != rows[i].expected)
+            fail_msg("%s", rows[i].name);
+}
+
+static void a_name_of_loopback_s_is_allowed_with_either_address(void **state)
+{
+    (void)state;
+    struct guard four = allowing("127.0.0.1/32"), six = allowing("::1/128");
+    struct guard others = allowing("127.0.0.2/31,10.0.0.0/8");
+    assert_int_equal(guard_judge_loopback(&strict), GUARD_REFUSED);
+    assert_int_equal(guard_judge_loopback(&others), GUARD_REFUSED);
+    assert_int_equal(guard_judge_loopback(&four), GUARD_ALLOWED);
+    assert_int_equal(guard_judge_loopback(&six), GUARD_ALLOWED);
+}
+
 static void other_address_families_are_refused(void **state)
 {
     (void)state;
@@ -285,6 +323,8 @@ int main(void)
         cmocka_unit_test(internal_and_multicast_ipv6_is_refused),
         cmocka_unit_test(ordinary_addresses_are_public),
         cmocka_unit_test(texts_that_are_not_exactly_an_address_are_refused),
+        cmocka_unit_test(localhost_and_what_is_below_it_names_loopback),
+        cmocka_unit_test(a_name_of_loopback_s_is_allowed_with_either_address),
         cmocka_unit_test(other_address_families_are_refused),
         cmocka_unit_test(named_subnets_are_allowed_and_only_they),
         cmocka_unit_test(public_addresses_stay_public_in_an_allowed_subnet),

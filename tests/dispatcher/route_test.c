@@ -75,6 +75,31 @@ static void an_address_is_known_for_ever_in_its_plain_spelling(void **state)
     outbound_free(&o);
 }
 
+static void a_name_of_loopback_s_is_known_for_ever_as_what_is_allowed_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *allowed, *first;
+        unsigned count;
+    } rows[] = {
+        {"127.0.0.0/8,::1/128", "127.0.0.1", 2},
+        {"127.0.0.0/8", "127.0.0.1", 1},
+        {"::1/128", "::1", 1},
+        {NULL, "127.0.0.1", 1}, /* for the guard to refuse */
+    };
+    struct outbound o = through("http://proxy.test:3128", NULL);
+    const char *why;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(guard_parse(rows[i].allowed, &o.guard, &why), ERR_OK);
+        struct route *r = route_to(&o, "a.localhost");
+        assert_true(route_known(r, (struct mono){INT64_MAX - 1}));
+        assert_int_equal(r->to.count, rows[i].count);
+        assert_string_equal(route_address(r), rows[i].first);
+        free(r);
+    }
+    outbound_free(&o);
+}
+
 static void a_name_is_known_for_a_minute(void **state)
 {
     (void)state;
@@ -199,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_proxy_there_is_no_route),
         cmocka_unit_test(an_address_is_known_for_ever_in_its_plain_spelling),
+        cmocka_unit_test(a_name_of_loopback_s_is_known_for_ever_as_what_is_allowed_of_it),
         cmocka_unit_test(a_name_is_known_for_a_minute),
         cmocka_unit_test(a_refused_address_is_kept_only_when_there_is_no_other),
         cmocka_unit_test(a_failed_attempt_leads_the_next_one_to_the_next_address),

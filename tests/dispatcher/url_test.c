@@ -74,7 +74,7 @@ static void urls_are_stored_normalised(void **state)
         {"https://xn--bcher-kva.example/", "https://xn--bcher-kva.example/"},
         {"https://1e100.net/", "https://1e100.net/"},
         {"https://0xample/", "https://0xample/"},
-        {"https://localhost:8080/hook", "https://localhost:8080/hook"}, /* judged at connect */
+        {"https://localhost.example:8080/hook", "https://localhost.example:8080/hook"},
         {"https://8.8.8.8/", "https://8.8.8.8/"},
         {"https://0x08.0x08.2056/", "https://8.8.8.8/"},
         {"https://134744072/", "https://8.8.8.8/"},
@@ -212,6 +212,12 @@ static void special_addresses_are_refused_in_every_spelling(void **state)
         {"http://[64:ff9b::7f00:1]/", "public"},
         {"http://[fe80::1]/", "public"},
         {"http://[fd00:ec2::254]/", "public"},
+        {"http://localhost/", "public"},
+        {"https://LOCALHOST:8080/hook", "public"},
+        {"http://localhost./", "public"},
+        {"http://local%68ost/", "public"},
+        {"http://a.localhost/", "public"},
+        {"http://a.b.localhost.:8080/", "public"},
     };
     EXPECT_ALL_REFUSED(rows);
 }
@@ -238,7 +244,9 @@ static void allowed_subnets_are_accepted(void **state)
     expect_stored(&g, "http://127.0.0.1:9000/in", "http://127.0.0.1:9000/in");
     expect_stored(&g, "http://[::1]:9000", "http://[::1]:9000/");
     expect_stored(&g, "http://2130706433/", "http://127.0.0.1/");
+    expect_stored(&g, "http://A.Localhost.:9000/in", "http://a.localhost.:9000/in");
     expect_refused(&g, SPAN("http://10.0.0.1/"), "public");
+    expect_refused(&g, SPAN("http://a..localhost/"), "not a valid");
 }
 
 static void http_is_refused_when_https_is_required(void **state)
