@@ -63,6 +63,8 @@ def start(world, tmp_path):
         directory = tmp_path / f"service{len(services)}"
         directory.mkdir()
         options = {"allow_subnets": "", "retry_schedule": "", "connect_timeout": "2s", **options}
+        # The others have no name server.
+        env = {"RES_OPTIONS": "", **(env or {})}
         services.append(HiddenService(directory, env, **options))
         return services[-1].start()
 
