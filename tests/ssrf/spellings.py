@@ -124,8 +124,9 @@ NAMES = """
     both.names.test [localhost] 1.0x7f 127.0.0.0x1.
     """.split()
 
-# Whole URLs whose scheme or slashes are odd.
-ODD = [form.replace("HOST", host) for host in ("127.0.0.1", "localhost", "[::1]") for form in """
+# Whole URLs whose scheme or slashes are odd; where the last two hosts lead only a lookup can show.
+HOSTS = ("127.0.0.1", "localhost", "[::1]", "internal.hosts.test", "both.names.test")
+ODD = [form.replace("HOST", host) for host in HOSTS for form in """
     HTTP://HOST/ hTTp://HOST/ https://HOST/ HTTPS://HOST:8080/ http:/HOST/ http:///HOST/ http:////HOST/ http:HOST
     //HOST/ HOST /HOST http:\\\\HOST\\ http://\\HOST/ ftp://HOST/ gopher://HOST:80/_POST file://HOST/etc/hostname
     dict://HOST:80/x ldap://HOST/ telnet://HOST/ smtp://HOST:80/ unix:///run/x.sock http+unix://HOST/ http://HOST?
