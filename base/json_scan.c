@@ -1,5 +1,5 @@
-/* The scanner of the hot path: every accepted event passes through it once, bytes of strings eight
- * at a time.
+/* The scanner of the hot path: every accepted event passes through it once, bytes of strings a
+ * block at a time.
  *
  * json_check validates; the functions that walk and decode trust what it accepted and only find
  * ends again, but for that of the longest container right below the document's own: an event's
@@ -14,11 +14,11 @@
 #include <assert.h>
 #include <endian.h>
 
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-#define EACH_HIGH_BIT UINT64_C(0x8080808080808080)
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct scanner {
-    const uint8_t *at;
     const uint8_t *end;
     uint64_t objects; /* a bit for each open container, the innermost lowest: 1 is an object */
     unsigned depth;
@@ -26,26 +26,59 @@ struct scanner {
     const uint8_t *inner; /* the container at depth 2 that is open, or was last */
     struct span longest;  /* of those that closed */
     bool escaped;         /* the last string had a backslash */
-    const char *what;     /* the error */
+    const char *what;     /* the error … */
+    const uint8_t *wrong; /* … and its place */
 };
 
-static bool refuse(struct scanner *s, const char *what)
+/* Where the scan stands is handed from function to function and not kept in the scanner: through
+ * memory each step would wait for the one before it. NULL: refused. */
+
+static const uint8_t *refuse(struct scanner *s, const uint8_t *at, const char *what)
 {
+    s->wrong = at;
     s->what = what;
-    return false;
+    return NULL;
 }
 
-static bool is_space(uint8_t c)
+static inline bool is_space(uint8_t c)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
-static const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
+static inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
 {
     while (at < end && is_space(*at))
         at++;
     return at;
 }
+
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* What is not plain in the BLOCK bytes at `at`: STOP_BITS for each byte, the first one lowest. */
+#ifdef __SSE2__
+
+#define BLOCK 16
+#define STOP_BITS 1
+
+static inline uint64_t stops_in_block(const uint8_t *at)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)at);
+    const __m128i quotes = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    const __m128i backslashes = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    const __m128i others = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: beyond ASCII too */
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others));
+}
+
+#else
+
+#define BLOCK 8
+#define STOP_BITS 8
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define EACH_HIGH_BIT UINT64_C(0x8080808080808080)
 
 /* A bit is set in the high bit of each byte of v that is zero. A borrow may set one too many, but
  * only behind a true one, and only the first counts. */
@@ -54,24 +87,27 @@ static uint64_t zero_bytes(uint64_t v)
     return (v - EACH_BYTE) & ~v;
 }
 
-static bool is_plain(uint8_t c)
+static inline uint64_t stops_in_block(const uint8_t *at)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    uint64_t v;
+
+    memcpy(&v, at, sizeof v);
+    v = le64toh(v);
+    return (zero_bytes(v ^ EACH_BYTE * '"') | zero_bytes(v ^ EACH_BYTE * '\\') |
+            ((v - EACH_BYTE * 0x20) & ~v) | v) &
+           EACH_HIGH_BIT;
 }
 
+#endif
+
 /* The first byte that is not plain string content: quote, backslash, control or beyond ASCII. */
-static const uint8_t *plain_end(const uint8_t *at, const uint8_t *end)
+static inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end)
 {
-    while (end - at >= 8) {
-        uint64_t v;
-        memcpy(&v, at, sizeof v);
-        v = le64toh(v);
-        uint64_t stops = (zero_bytes(v ^ EACH_BYTE * '"') | zero_bytes(v ^ EACH_BYTE * '\\') |
-                          ((v - EACH_BYTE * 0x20) & ~v) | v) &
-                         EACH_HIGH_BIT;
+    while (end - at >= BLOCK) {
+        uint64_t stops = stops_in_block(at);
         if (stops)
-            return at + __builtin_ctzll(stops) / 8;
-        at += 8;
+            return at + __builtin_ctzll(stops) / STOP_BITS;
+        at += BLOCK;
     }
     while (at < end && is_plain(*at))
         at++;
@@ -86,126 +122,122 @@ static int hex_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool scan_escape(struct scanner *s)
+static const uint8_t *scan_escape(struct scanner *s, const uint8_t *at)
 {
     s->escaped = true;
-    s->at++;
-    if (s->at == s->end)
-        return refuse(s, "unfinished string");
-    uint8_t c = *s->at++;
-    if (c == 'u') {
-        for (int i = 0; i < 4; i++, s->at++)
-            if (s->at == s->end || hex_value(*s->at) < 0)
-                return refuse(s, "\\u needs four hexadecimal digits");
-        return true;
-    }
-    if (c == '\0' || !strchr("\"\\/bfnrt", c)) {
-        s->at--;
-        return refuse(s, "unknown escape in a string");
-    }
-    return true;
+    at++;
+    if (at == s->end)
+        return refuse(s, at, "unfinished string");
+    uint8_t c = *at;
+    if (c == '\0' || !strchr("\"\\/bfnrtu", c))
+        return refuse(s, at, "unknown escape in a string");
+    at++;
+    for (int i = 0; c == 'u' && i < 4; i++, at++)
+        if (at == s->end || hex_value(*at) < 0)
+            return refuse(s, at, "\\u needs four hexadecimal digits");
+    return at;
 }
 
 /* Stands on the opening quote, ends behind the closing one. */
-static bool scan_string(struct scanner *s)
+static const uint8_t *scan_string(struct scanner *s, const uint8_t *at)
 {
     s->escaped = false;
-    s->at++;
+    at++;
     for (;;) {
-        s->at = plain_end(s->at, s->end);
-        if (s->at == s->end)
-            return refuse(s, "unfinished string");
-        if (*s->at == '"') {
-            s->at++;
-            return true;
-        }
-        if (*s->at == '\\') {
-            if (!scan_escape(s))
-                return false;
+        at = plain_end(at, s->end);
+        if (at == s->end)
+            return refuse(s, at, "unfinished string");
+        if (*at == '"')
+            return at + 1;
+        if (*at == '\\') {
+            at = scan_escape(s, at);
+            if (!at)
+                return NULL;
             continue;
         }
-        if (*s->at < 0x20)
-            return refuse(s, "control character in a string");
-        while (s->at < s->end && *s->at >= 0x80) {
-            size_t length = utf8_length(s->at, s->end);
+        if (*at < 0x20)
+            return refuse(s, at, "control character in a string");
+        while (at < s->end && *at >= 0x80) {
+            size_t length = utf8_length(at, s->end);
             if (length == 0)
-                return refuse(s, "invalid UTF-8 in a string");
-            s->at += length;
+                return refuse(s, at, "invalid UTF-8 in a string");
+            at += length;
         }
     }
+}
+
+static bool is_digit(const struct scanner *s, const uint8_t *at)
+{
+    return at < s->end && *at >= '0' && *at <= '9';
 }
 
 /* One digit at least. */
-static bool scan_digits(struct scanner *s)
+static const uint8_t *scan_digits(struct scanner *s, const uint8_t *at)
 {
-    const uint8_t *first = s->at;
-
-    while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
-        s->at++;
-    return s->at > first || refuse(s, "a digit is missing in a number");
+    if (!is_digit(s, at))
+        return refuse(s, at, "a digit is missing in a number");
+    while (is_digit(s, at))
+        at++;
+    return at;
 }
 
-static bool scan_number(struct scanner *s)
+static const uint8_t *scan_number(struct scanner *s, const uint8_t *at)
 {
-    if (*s->at == '-')
-        s->at++;
-    if (s->at < s->end && *s->at == '0')
-        s->at++; /* a digit behind it is refused as whatever cannot follow a value */
-    else if (!scan_digits(s))
-        return false;
-    if (s->at < s->end && *s->at == '.') {
-        s->at++;
-        if (!scan_digits(s))
-            return false;
+    if (*at == '-')
+        at++;
+    if (at < s->end && *at == '0')
+        at++; /* a digit behind it is refused as whatever cannot follow a value */
+    else
+        at = scan_digits(s, at);
+    if (at && at < s->end && *at == '.')
+        at = scan_digits(s, at + 1);
+    if (at && at < s->end && (*at | 0x20) == 'e') {
+        at++;
+        if (at < s->end && (*at == '+' || *at == '-'))
+            at++;
+        at = scan_digits(s, at);
     }
-    if (s->at < s->end && (*s->at | 0x20) == 'e') {
-        s->at++;
-        if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
-            s->at++;
-        return scan_digits(s);
-    }
-    return true;
+    return at;
 }
 
-static bool scan_word(struct scanner *s, struct span word)
+static const uint8_t *scan_word(struct scanner *s, const uint8_t *at, struct span word)
 {
-    if ((size_t)(s->end - s->at) < word.len || memcmp(s->at, word.ptr, word.len) != 0)
-        return refuse(s, "a value is expected");
-    s->at += word.len;
-    return true;
+    if ((size_t)(s->end - at) < word.len || memcmp(at, word.ptr, word.len) != 0)
+        return refuse(s, at, "a value is expected");
+    return at + word.len;
 }
 
-static bool scan_scalar(struct scanner *s)
+static const uint8_t *scan_scalar(struct scanner *s, const uint8_t *at)
 {
-    switch (*s->at) {
+    switch (*at) {
     case '"':
-        return scan_string(s);
+        return scan_string(s, at);
     case 't':
-        return scan_word(s, SPAN("true"));
+        return scan_word(s, at, SPAN("true"));
     case 'f':
-        return scan_word(s, SPAN("false"));
+        return scan_word(s, at, SPAN("false"));
     case 'n':
-        return scan_word(s, SPAN("null"));
+        return scan_word(s, at, SPAN("null"));
     default:
-        if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9'))
-            return scan_number(s);
-        return refuse(s, "a value is expected");
+        if (*at == '-' || is_digit(s, at))
+            return scan_number(s, at);
+        return refuse(s, at, "a value is expected");
     }
 }
 
 /* A member's name and the colon behind it. */
-static bool scan_name(struct scanner *s)
+static const uint8_t *scan_name(struct scanner *s, const uint8_t *at)
 {
-    s->at = skip_space(s->at, s->end);
-    if (s->at == s->end || *s->at != '"')
-        return refuse(s, "a name in quotes is expected");
-    if (!scan_string(s))
-        return false;
-    s->at = skip_space(s->at, s->end);
-    if (s->at == s->end || *s->at != ':')
-        return refuse(s, "a colon is expected behind a name");
-    s->at++;
-    return true;
+    at = skip_space(at, s->end);
+    if (at == s->end || *at != '"')
+        return refuse(s, at, "a name in quotes is expected");
+    at = scan_string(s, at);
+    if (!at)
+        return NULL;
+    at = skip_space(at, s->end);
+    if (at == s->end || *at != ':')
+        return refuse(s, at, "a colon is expected behind a name");
+    return at + 1;
 }
 
 static uint8_t closing_bracket(const struct scanner *s)
@@ -213,71 +245,68 @@ static uint8_t closing_bracket(const struct scanner *s)
     return s->objects & 1 ? '}' : ']';
 }
 
-static void leave(struct scanner *s)
+/* Stands on the closing bracket. */
+static const uint8_t *leave(struct scanner *s, const uint8_t *at)
 {
-    s->at++;
-    if (s->depth == 2 && (size_t)(s->at - s->inner) > s->longest.len)
-        s->longest = span_of(s->inner, (size_t)(s->at - s->inner));
+    at++;
+    if (s->depth == 2 && (size_t)(at - s->inner) > s->longest.len)
+        s->longest = span_of(s->inner, (size_t)(at - s->inner));
     s->depth--;
     s->objects >>= 1;
+    return at;
 }
 
 /* Stands on a bracket. Ends behind the colon of the first member, before the first item, or behind
  * an empty container. */
-static bool enter(struct scanner *s, bool *empty)
+static const uint8_t *enter(struct scanner *s, const uint8_t *at, bool *empty)
 {
-    bool object = *s->at == '{';
+    bool object = *at == '{';
 
     if (s->depth == s->depth_max)
-        return refuse(s, "nested too deeply");
+        return refuse(s, at, "nested too deeply");
     s->depth++;
     if (s->depth == 2)
-        s->inner = s->at;
+        s->inner = at;
     s->objects = s->objects << 1 | object;
-    s->at = skip_space(s->at + 1, s->end);
-    *empty = s->at < s->end && *s->at == closing_bracket(s);
+    at = skip_space(at + 1, s->end);
+    *empty = at < s->end && *at == closing_bracket(s);
     if (*empty)
-        leave(s);
-    else if (object)
-        return scan_name(s);
-    return true;
+        return leave(s, at);
+    return object ? scan_name(s, at) : at;
 }
 
 /* Behind a value: closes what ends here and goes to the next value, if the document has one. */
-static bool scan_to_next(struct scanner *s)
+static const uint8_t *scan_to_next(struct scanner *s, const uint8_t *at)
 {
     while (s->depth > 0) {
-        s->at = skip_space(s->at, s->end);
-        if (s->at == s->end)
-            return refuse(s, "an object or array is not closed");
-        if (*s->at == ',') {
-            s->at++;
-            return s->objects & 1 ? scan_name(s) : true;
-        }
-        if (*s->at != closing_bracket(s))
-            return refuse(s, "a comma or a closing bracket is expected");
-        leave(s);
+        at = skip_space(at, s->end);
+        if (at == s->end)
+            return refuse(s, at, "an object or array is not closed");
+        if (*at == ',')
+            return s->objects & 1 ? scan_name(s, at + 1) : at + 1;
+        if (*at != closing_bracket(s))
+            return refuse(s, at, "a comma or a closing bracket is expected");
+        at = leave(s, at);
     }
-    return true;
+    return at;
 }
 
-static bool scan_document(struct scanner *s)
+/* Ends behind the document's value. */
+static const uint8_t *scan_document(struct scanner *s, const uint8_t *at)
 {
     do {
         bool complete = true;
-        s->at = skip_space(s->at, s->end);
-        if (s->at == s->end)
-            return refuse(s, "a value is expected");
-        if (*s->at == '{' || *s->at == '[') {
-            if (!enter(s, &complete))
-                return false;
-        } else if (!scan_scalar(s)) {
-            return false;
-        }
-        if (complete && !scan_to_next(s))
-            return false;
-    } while (s->depth > 0);
-    return true;
+        at = skip_space(at, s->end);
+        if (at == s->end)
+            return refuse(s, at, "a value is expected");
+        if (*at == '{' || *at == '[')
+            at = enter(s, at, &complete);
+        else
+            at = scan_scalar(s, at);
+        if (at && complete)
+            at = scan_to_next(s, at);
+    } while (at && s->depth > 0);
+    return at;
 }
 
 static enum json_type type_of(uint8_t first)
@@ -303,19 +332,15 @@ enum err json_check(struct span input, unsigned depth_max, struct json_value *ou
                     struct json_error *error)
 {
     const uint8_t *begin = (const uint8_t *)(input.ptr ? input.ptr : "");
-    struct scanner s = {.at = begin, .end = begin + input.len, .depth_max = depth_max};
+    struct scanner s = {.end = begin + input.len, .depth_max = depth_max};
 
     assert(depth_max <= JSON_SCAN_DEPTH);
-    s.at = skip_space(s.at, s.end);
-    const uint8_t *first = s.at;
-    bool valid = scan_document(&s);
-    const uint8_t *last = s.at;
-    if (valid) {
-        s.at = skip_space(s.at, s.end);
-        valid = s.at == s.end || refuse(&s, "something follows the value");
-    }
-    if (!valid) {
-        *error = (struct json_error){s.what, (size_t)(s.at - begin)};
+    const uint8_t *first = skip_space(begin, s.end);
+    const uint8_t *last = scan_document(&s, first);
+    if (last && skip_space(last, s.end) != s.end)
+        last = refuse(&s, skip_space(last, s.end), "something follows the value");
+    if (!last) {
+        *error = (struct json_error){s.what, (size_t)(s.wrong - begin)};
         return ERR_INVALID;
     }
     enum json_type type = type_of(*first);

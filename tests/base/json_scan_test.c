@@ -197,6 +197,53 @@ static void errors_say_what_and_where(void **state)
     }
 }
 
+/* What a string of `len` letters with `c` at `place` is refused for, and where; NULL: it is good. */
+static const char *fault_of(uint8_t c, size_t place, size_t len, size_t *at)
+{
+    bool last = place + 1 == len;
+
+    *at = place + (c == '"' || c == '\\' ? 2 : 1);
+    if (c == '"')
+        return "something follows the value";
+    if (c == '\\' && last) /* escapes the closing quote */
+        *at = len + 2;
+    if (c == '\\')
+        return last ? "unfinished string" : "unknown escape in a string";
+    return c < 0x20    ? "control character in a string"
+           : c >= 0x80 ? "invalid UTF-8 in a string"
+                       : NULL;
+}
+
+static void check_byte(uint8_t c, size_t place, size_t len)
+{
+    size_t shift = (place + len) % 16, at;
+    char *memory = malloc(shift + len + 2), *text = memory + shift;
+    struct json_value value;
+    struct json_error error = {0};
+
+    assert_non_null(memory);
+    memset(text, 'a', len + 2);
+    text[0] = text[len + 1] = '"';
+    text[1 + place] = (char)c;
+    const char *fault = fault_of(c, place, len, &at);
+    enum err e = json_check(span_of(text, len + 2), 1, &value, &error);
+    assert_int_equal(e, fault ? ERR_INVALID : ERR_OK);
+    if (fault) {
+        assert_string_equal(error.what, fault);
+        assert_int_equal(error.at, at);
+    }
+    free(memory);
+}
+
+static void each_byte_of_a_string_is_judged_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 50; len++)
+        for (size_t place = 0; place < len; place++)
+            for (unsigned c = 0; c < 256; c++)
+                check_byte((uint8_t)c, place, len);
+}
+
 static void the_raw_extent_excludes_white_space_around_a_value(void **state)
 {
     (void)state;
@@ -392,6 +439,7 @@ int main(void)
         cmocka_unit_test(damaged_input_is_refused_or_walks_to_its_end),
         cmocka_unit_test(nesting_is_accepted_to_the_depth_and_no_deeper),
         cmocka_unit_test(errors_say_what_and_where),
+        cmocka_unit_test(each_byte_of_a_string_is_judged_wherever_it_stands),
         cmocka_unit_test(the_raw_extent_excludes_white_space_around_a_value),
         cmocka_unit_test(walking_an_object_yields_names_and_exact_extents),
         cmocka_unit_test(walking_an_array_yields_items_without_names),
