@@ -5,7 +5,8 @@
  * Invariants
  *   - the arena is handed out from low to high; a node's place is also its age;
  *   - within a list nodes are ordered by key, and among equal keys the newest is first;
- *   - a finger is only a hint: what it points to is checked before it is believed;
+ *   - a finger is only a hint of where to begin: what it points to is in front of the key, by
+ *     comparison or because it stands at a smaller finger, and may be too far in front to help;
  *   - a key that was linked has its bits in the sieve: most keys that are looked up whole are new,
  *     and a search that ends at the sieve costs two cache lines instead of a descent;
  *   - a node's height follows from its place, so that the same entries in the same order always
@@ -16,14 +17,20 @@
 #include "base/hash.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdatomic.h>
 
 #define HEIGHT_MAX 10 /* 4^10 nodes before searches slow down; an arena holds far fewer */
 
-/* Walked families count up behind a number (an application's, an endpoint's), so that a new key
- * mostly belongs right behind the last one with the same front. Fingers remember those: searching
- * from the top instead was a fifth of the writer's time with 1,000 endpoints. */
-#define FINGERS 4096u
+/* Fingers remember where a new key probably belongs: from the top, each search is some twenty cache
+ * misses. Walked families count up behind a number (an application's, an endpoint's): a new key
+ * mostly stands right behind the last one with the same front. Hashes are spread evenly: their
+ * fingers are parts of the range, in order, and a key stands a few links behind a finger at or
+ * before its own. Each of the lowest levels has fingers, for the nodes that reach no higher. */
+#define FINGERS 8192u
+#define FINGER_LEVELS 2u
+#define FINGERS_BACK 16u     /* how many before its own a hash looks at */
+#define FINGER_STEPS_MAX 16u /* then the search from the top is cheaper */
 
 /* A link: the first four bytes of the next node's key, then its place (0: the end). Most
  * comparisons end at those four bytes, without touching the node, which is a cache miss. */
@@ -46,7 +53,8 @@ struct memtable {
     /* owned by the writer */
     memtable_node used, capacity;
     size_t count[INDEX_FAMILIES];
-    memtable_node finger[INDEX_FAMILIES][FINGERS]; /* by key front: the last node linked */
+    /* the last node linked that reaches the level */
+    memtable_node finger[INDEX_FAMILIES][FINGER_LEVELS][FINGERS];
 
     /* shared */
     uint8_t *arena;
@@ -227,45 +235,113 @@ static int node_cmp(const struct memtable *t, memtable_node at, struct span key)
     return entry_key_cmp(span_of(node_key(n), n->key_len), key);
 }
 
-/* The first node whose key is >= `key`; *before the node in front of it (0: the head). With `path`
- * the node in front of it on every level. A node that stopped the search on one level stops it on
- * the next without being compared again. */
-static memtable_node lower(const struct memtable *t, enum index_family family, struct span key,
-                           memtable_node *before, memtable_node *path)
+/* A way down the list: it begins at a node in front of the key (0: the head) that reaches the level
+ * under `level`, and may follow so many links. */
+struct descent {
+    memtable_node at;
+    unsigned level, steps;
+};
+
+/* The first node whose key is >= `key`, and d->at the node in front of it; with `path` the node in
+ * front of it on every level passed. A node that stopped the search on one level stops it on the
+ * next without being compared again. When d->level is not 0 afterwards the steps did not do. */
+static memtable_node descend(const struct memtable *t, enum index_family family, struct span key,
+                             struct descent *d, memtable_node *path)
 {
-    unsigned level = atomic_load_explicit(&t->height[family], memory_order_relaxed);
     uint32_t front = key_front(key);
-    memtable_node at = 0, stop = 0;
-    while (level-- > 0) {
-        for (;;) {
-            uint64_t link =
-                atomic_load_explicit(&links(t, family, at)[level], memory_order_acquire);
-            memtable_node next = (memtable_node)link;
-            uint32_t next_front = (uint32_t)(link >> 32);
-            if (next == 0 || next == stop || next_front > front ||
-                (next_front == front && node_cmp(t, next, key) >= 0)) {
-                stop = next;
-                break;
-            }
-            at = next;
+    memtable_node stop = 0;
+    while (d->level > 0 && d->steps > 0) {
+        link_word *from = &links(t, family, d->at)[d->level - 1];
+        uint64_t link = atomic_load_explicit(from, memory_order_acquire);
+        memtable_node next = (memtable_node)link;
+        uint32_t next_front = (uint32_t)(link >> 32);
+        if (next == 0 || next == stop || next_front > front ||
+            (next_front == front && node_cmp(t, next, key) >= 0)) {
+            stop = next;
+            d->level--;
+            if (path)
+                path[d->level] = d->at;
+        } else {
+            d->at = next;
+            d->steps--;
         }
-        if (path)
-            path[level] = at;
     }
-    *before = at;
     return stop;
 }
 
-/* The node right in front of `key` on the lowest level, when a finger knows it; 0: search. */
-static memtable_node finger_before(const struct memtable *t, enum index_family family,
-                                   struct span key)
+/* The same from the top; *before is the node in front of it. */
+static memtable_node lower(const struct memtable *t, enum index_family family, struct span key,
+                           memtable_node *before, memtable_node *path)
+{
+    unsigned height = atomic_load_explicit(&t->height[family], memory_order_relaxed);
+    struct descent d = {0, height, UINT_MAX};
+    memtable_node first = descend(t, family, key, &d, path);
+    *before = d.at;
+    return first;
+}
+
+/* ------------------------------------------------ fingers */
+
+enum finger_order {
+    FINGERS_NONE,
+    FINGERS_BY_FRONT, /* one each */
+    FINGERS_IN_ORDER, /* of the keys */
+};
+
+static enum finger_order finger_order(enum index_family family, struct span key)
+{
+    if (!family_is_point(family))
+        return FINGERS_BY_FRONT;
+    return family == INDEX_IDEMPOTENCY && key.len == 16 ? FINGERS_IN_ORDER : FINGERS_NONE;
+}
+
+static unsigned finger_of(enum index_family family, struct span key)
 {
     uint32_t front = key_front(key);
-    memtable_node at = t->finger[family][front % FINGERS];
-    if (!at || node_cmp(t, at, key) >= 0)
+    bool in_order = finger_order(family, key) == FINGERS_IN_ORDER;
+    return in_order ? (unsigned)((uint64_t)front * FINGERS >> 32) : front % FINGERS;
+}
+
+/* The node of the key's own finger, or of the nearest one in front of it, from `back` on: it
+ * reaches `level`. 0: none is known. */
+static memtable_node finger_near(const struct memtable *t, enum index_family family,
+                                 struct span key, unsigned level, unsigned back)
+{
+    enum finger_order order = finger_order(family, key);
+    if (order == FINGERS_NONE || level >= FINGER_LEVELS)
         return 0;
-    uint64_t link = atomic_load_explicit(&node_at(t, at)->next[0], memory_order_relaxed);
-    return (memtable_node)link == 0 || (uint32_t)(link >> 32) > front ? at : 0;
+    unsigned own = finger_of(family, key);
+    unsigned back_max = order == FINGERS_BY_FRONT ? 0 : own < FINGERS_BACK ? own : FINGERS_BACK;
+    for (; back <= back_max; back++)
+        if (t->finger[family][level][own - back])
+            return t->finger[family][level][own - back];
+    return 0;
+}
+
+static void finger_set(struct memtable *t, enum index_family family, struct span key,
+                       memtable_node at, unsigned height)
+{
+    if (finger_order(family, key) == FINGERS_NONE)
+        return;
+    unsigned own = finger_of(family, key);
+    for (unsigned level = 0; level < height && level < FINGER_LEVELS; level++)
+        t->finger[family][level][own] = at;
+}
+
+/* The node in front of the key on each of so many levels. */
+static void find_path(const struct memtable *t, enum index_family family, struct span key,
+                      unsigned height, memtable_node *path)
+{
+    memtable_node at = finger_near(t, family, key, height - 1, 0);
+    if (at && node_cmp(t, at, key) >= 0)
+        at = finger_near(t, family, key, height - 1, 1); /* a smaller finger has smaller keys */
+    if (at) {
+        struct descent d = {at, height, FINGER_STEPS_MAX};
+        (void)descend(t, family, key, &d, path);
+        if (d.level == 0)
+            return;
+    }
+    (void)lower(t, family, key, &at, path);
 }
 
 /* ------------------------------------------------ the sieve */
@@ -304,15 +380,13 @@ static void link_node(struct memtable *t, memtable_node at)
     struct node *n = node_at(t, at);
     enum index_family family = (enum index_family)n->family;
     struct span key = span_of(node_key(n), n->key_len);
-    memtable_node path[HEIGHT_MAX] = {0}, before;
-    path[0] = n->height == 1 ? finger_before(t, family, key) : 0;
-    if (!path[0])
-        (void)lower(t, family, key, &before, path);
+    memtable_node path[HEIGHT_MAX] = {0};
+    find_path(t, family, key, n->height, path);
     if (n->height > atomic_load_explicit(&t->height[family], memory_order_relaxed))
         atomic_store_explicit(&t->height[family], n->height, memory_order_relaxed);
     if (family_is_point(family))
         sieve_add(t, family, key);
-    t->finger[family][key_front(key) % FINGERS] = at;
+    finger_set(t, family, key, at, n->height);
     uint64_t word = (uint64_t)key_front(key) << 32 | at;
     for (unsigned level = 0; level < n->height; level++) {
         link_word *link = &links(t, family, path[level])[level];
@@ -323,10 +397,23 @@ static void link_node(struct memtable *t, memtable_node at)
     t->count[family]++;
 }
 
+/* A finger's node is seldom cached: it is fetched while the node before is linked. */
+static void fetch_finger(const struct memtable *t, memtable_node at)
+{
+    const struct node *n = node_at(t, at);
+    struct span key = span_of(node_key(n), n->key_len);
+    __builtin_prefetch(
+        node_at(t, finger_near(t, (enum index_family)n->family, key, n->height - 1u, 0)));
+}
+
 void memtable_link(struct memtable *t, memtable_node mark)
 {
-    for (memtable_node at = mark; at < t->used; at = memtable_after(t, at))
+    for (memtable_node at = mark, after; at < t->used; at = after) {
+        after = memtable_after(t, at);
+        if (after < t->used)
+            fetch_finger(t, after);
         link_node(t, at);
+    }
 }
 
 static memtable_node following(const struct memtable *t, enum index_family family, memtable_node at)
@@ -406,5 +493,7 @@ memtable_node memtable_next(const struct memtable *t, memtable_node limit, memta
     memtable_node at = following(t, family, node);
     while (at && same_key(t, at, node))
         at = following(t, family, at);
+    if (at)
+        __builtin_prefetch(node_at(t, following(t, family, at))); /* for the next call */
     return visible_from(t, limit, family, at);
 }

@@ -160,6 +160,83 @@ static void the_same_entries_fill_the_same_bytes(void **state)
     memtable_unref(&other);
 }
 
+/* ------------------------------------------------ many keys */
+
+#define MANY 20000
+
+/* Hashes; hashes of a narrow range; hashes behind a number; keys that count up behind a number, some
+ * late: each sort is looked for in its own way when it is linked. */
+static size_t make_key(struct rng *rng, unsigned i, enum index_family *family, uint8_t key[24])
+{
+    unsigned sort = (unsigned)(rng_next(rng) % 4);
+    for (unsigned j = 0; j < 24; j += 8) {
+        uint64_t random = rng_next(rng);
+        memcpy(key + j, &random, 8);
+    }
+    *family = sort == 3 ? INDEX_ENDPOINT_ATTEMPT : INDEX_IDEMPOTENCY;
+    if (sort == 1)
+        memset(key, 0x7f, 3);
+    if (sort >= 2)
+        put_be32(key, (uint32_t)(rng_next(rng) % 5));
+    if (sort == 3)
+        put_be64(key + 4, i - (rng_next(rng) % 3));
+    return sort < 2 ? 16 : sort == 2 ? 20 : 24;
+}
+
+static int by_key(const void *left, const void *right)
+{
+    const struct index_entry *a = left, *b = right;
+    return entry_key_cmp(a->key, b->key);
+}
+
+/* A walk meets exactly the sorted keys. */
+static void expect_walk(const struct memtable *t, enum index_family family,
+                        struct index_entry *entry, size_t count)
+{
+    qsort(entry, count, sizeof *entry, by_key);
+    memtable_node limit = memtable_mark(t);
+    memtable_node at = memtable_seek(t, limit, family, SPAN("\0"), false);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_not_equal(at, 0);
+        assert_true(span_eq(memtable_entry(t, at).key, entry[i].key));
+        assert_int_equal(memtable_find(t, limit, family, entry[i].key), at);
+        at = memtable_next(t, limit, at, false);
+    }
+    assert_int_equal(at, 0);
+}
+
+static void keys_of_every_sort_stand_in_order(void **state)
+{
+    (void)state;
+    struct memtable *t = memtable_new(4 * 1024 * 1024);
+    struct index_entry *entry[INDEX_FAMILIES] = {0};
+    size_t count[INDEX_FAMILIES] = {0};
+    for (unsigned family = 0; family < INDEX_FAMILIES; family++)
+        entry[family] = calloc(MANY, sizeof *entry[family]);
+    struct rng rng;
+    rng_seed(&rng, 7);
+    memtable_node mark = memtable_mark(t);
+    for (unsigned i = 0; i < MANY; i++) {
+        uint8_t key[24];
+        enum index_family family;
+        struct index_entry e = {.expires = WALL_NEVER};
+        e.key = span_of(key, make_key(&rng, i, &family, key));
+        memtable_node node = memtable_add(t, family, &e);
+        assert_int_not_equal(node, 0);
+        entry[family][count[family]++] = memtable_entry(t, node);
+        if (rng_next(&rng) % 8 == 0) {
+            memtable_link(t, mark);
+            mark = memtable_mark(t);
+        }
+    }
+    memtable_link(t, mark);
+    for (unsigned family = 0; family < INDEX_FAMILIES; family++) {
+        expect_walk(t, (enum index_family)family, entry[family], count[family]);
+        free(entry[family]);
+    }
+    memtable_unref(&t);
+}
+
 /* ------------------------------------------------ readers beside the writer */
 
 #define RACE_KEYS 20000
@@ -233,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_table_refuses_and_what_has_room_always_fits, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_same_entries_fill_the_same_bytes, setup, teardown),
+        cmocka_unit_test(keys_of_every_sort_stand_in_order),
         cmocka_unit_test(readers_walk_while_the_writer_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
