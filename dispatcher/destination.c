@@ -54,6 +54,7 @@ void destination_unref(struct destination **d)
     identity_free(&self->identity);
     free(self->route);
     free(self->url);
+    curl_url_cleanup(self->parsed);
     endpoint_free(&self->endpoint);
     free(self);
 }
@@ -160,7 +161,7 @@ static enum err prepare_host(struct destination *d, char *host, const struct out
 }
 
 /* curl knows loopback's names by itself, but asks a resolver for one with the root's dot. */
-static enum err drop_root(struct destination *d, CURLU *parsed, char *host)
+static enum err drop_root(struct destination *d, char *host)
 {
     const size_t len = strlen(host);
     char *url = NULL;
@@ -169,8 +170,8 @@ static enum err drop_root(struct destination *d, CURLU *parsed, char *host)
     host[len - 1] = 0;
     free(d->url);
     d->url = NULL;
-    if (!curl_url_set(parsed, CURLUPART_HOST, host, 0) &&
-        !curl_url_get(parsed, CURLUPART_URL, &url, 0))
+    if (!curl_url_set(d->parsed, CURLUPART_HOST, host, 0) &&
+        !curl_url_get(d->parsed, CURLUPART_URL, &url, 0))
         d->url = strdup(url);
     curl_free(url);
     return d->url ? ERR_OK : ERR_NO_MEMORY;
@@ -179,24 +180,23 @@ static enum err drop_root(struct destination *d, CURLU *parsed, char *host)
 static enum err prepare_url(struct destination *d, struct span url, const struct outbound *outbound)
 {
     d->url = strndup(url.ptr ? url.ptr : "", url.len);
-    CURLU *parsed = curl_url();
+    d->parsed = curl_url();
     char *scheme = NULL, *host = NULL;
     enum err e = ERR_NO_MEMORY;
-    if (!d->url || !parsed)
+    if (!d->url || !d->parsed)
         goto out;
     e = ERR_INVALID;
-    if (curl_url_set(parsed, CURLUPART_URL, d->url, 0) ||
-        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(parsed, CURLUPART_HOST, &host, 0))
+    if (curl_url_set(d->parsed, CURLUPART_URL, d->url, 0) ||
+        curl_url_get(d->parsed, CURLUPART_SCHEME, &scheme, 0) ||
+        curl_url_get(d->parsed, CURLUPART_HOST, &host, 0))
         goto out;
     d->tls = strcmp(scheme, "https") == 0;
-    e = drop_root(d, parsed, host);
+    e = drop_root(d, host);
     if (!e)
         e = prepare_host(d, host, outbound);
 out:
     curl_free(host);
     curl_free(scheme);
-    curl_url_cleanup(parsed);
     return e;
 }
 

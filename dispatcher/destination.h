@@ -24,6 +24,7 @@ struct destination {
     uint32_t number;           /* the endpoint's, or whose it is */
     int64_t timeout_us;        /* of one attempt in all; 0: the option's */
     char *url;
+    CURLU *parsed; /* the same; curl takes its parts, and parses nothing for each attempt */
     struct signer *signer;
     struct curl_slist *headers;         /* the endpoint's own but content-type; NULL: none */
     char *content_type;                 /* a whole header line of the endpoint's own; NULL: none */

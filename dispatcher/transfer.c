@@ -242,11 +242,13 @@ static bool dress(struct transfer *t)
     return !t->dressed || identity_set(t->easy, &t->destination->identity);
 }
 
+/* Of the URL both, for curl would keep the text of the handle's first. */
 static bool handle_set(struct transfer *t)
 {
     struct span body = t->request.body;
     return keep_to_itself(t) && dress(t) &&
            !curl_easy_setopt(t->easy, CURLOPT_URL, t->destination->url) &&
+           !curl_easy_setopt(t->easy, CURLOPT_CURLU, t->destination->parsed) &&
            !curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_ms(t, t->timeout_us)) &&
            !curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
                              left_ms(t, t->all->settings.connect_timeout_us)) &&

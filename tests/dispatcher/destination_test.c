@@ -162,6 +162,45 @@ static void a_name_of_loopback_s_is_sent_to_without_the_root_s_dot_and_needs_no_
     outbound.guard.count = 0;
 }
 
+/* With the flags with which curl itself parses it. */
+static void assert_parsed_as_curl_does(const struct destination *d)
+{
+    static const CURLUPart parts[] = {CURLUPART_URL,  CURLUPART_SCHEME, CURLUPART_HOST,
+                                      CURLUPART_PORT, CURLUPART_PATH,   CURLUPART_QUERY};
+    CURLU *parsed = curl_url();
+    assert_int_equal(
+        curl_url_set(parsed, CURLUPART_URL, d->url, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME),
+        CURLUE_OK);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *ours = NULL, *curls = NULL;
+        assert_int_equal(curl_url_get(d->parsed, parts[i], &ours, CURLU_DEFAULT_PORT),
+                         curl_url_get(parsed, parts[i], &curls, CURLU_DEFAULT_PORT));
+        assert_string_equal(ours ? ours : "", curls ? curls : "");
+        curl_free(ours);
+        curl_free(curls);
+    }
+    curl_url_cleanup(parsed);
+}
+
+static void a_url_is_parsed_once_to_what_curl_would_make_of_it(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {
+        "https://example.com",
+        "HTTPS://EXAMPLE.com:443/a/../b/./c?d=e&f=%2e#g",
+        "http://example.com:8080//a%20b?",
+        "http://[2001:db8::1]:81/?a?b/../c",
+        "http://0x7f000001/%2e%2e/x",
+        "https://localhost.:8443/b?c=%2e./",
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct destination *d = destination_at(span_text(urls[i]), 1, &outbound);
+        assert_non_null(d);
+        assert_parsed_as_curl_does(d);
+        destination_unref(&d);
+    }
+}
+
 static void certificates_begin_with_whose_they_are(void **state)
 {
     (void)state;
@@ -200,6 +239,7 @@ int main(void)
         TEST(basic_authentication_is_a_line_ready_to_be_sent),
         TEST(an_access_token_is_of_one_endpoint_with_one_configuration),
         TEST(a_name_of_loopback_s_is_sent_to_without_the_root_s_dot_and_needs_no_lookup),
+        TEST(a_url_is_parsed_once_to_what_curl_would_make_of_it),
         TEST(certificates_begin_with_whose_they_are),
         TEST(there_is_a_bound_to_the_certificates_that_are_kept),
     };
