@@ -5,8 +5,7 @@
  * Invariants
  *   - the arena is handed out from low to high; a node's place is also its age;
  *   - within a list nodes are ordered by key, and among equal keys the newest is first;
- *   - a finger is only a hint of where to begin: what it points to is in front of the key, by
- *     comparison or because it stands at a smaller finger, and may be too far in front to help;
+ *   - a finger is only a hint: what it points to is checked before it is believed;
  *   - a key that was linked has its bits in the sieve: most keys that are looked up whole are new,
  *     and a search that ends at the sieve costs two cache lines instead of a descent;
  *   - a node's height follows from its place, so that the same entries in the same order always
@@ -22,15 +21,15 @@
 
 #define HEIGHT_MAX 10 /* 4^10 nodes before searches slow down; an arena holds far fewer */
 
-/* Fingers remember where a new key probably belongs: from the top, each search is some twenty cache
- * misses. Walked families count up behind a number (an application's, an endpoint's): a new key
- * mostly stands right behind the last one with the same front. Hashes are spread evenly: their
- * fingers are parts of the range, in order, and a key stands a few links behind a finger at or
- * before its own. Each of the lowest levels has fingers, for the nodes that reach no higher. */
+/* Fingers remember where a new key probably belongs: a search from the top is some twenty cache
+ * misses. Walked families count up behind a number (an application's, an endpoint's): there is a
+ * finger for each front, as a new key mostly stands right behind the last one with the same front.
+ * Hashes are spread evenly: their fingers share the range, and a new key stands a few links behind
+ * its finger's or the one before. Each of the lowest levels has its own fingers. */
 #define FINGERS 8192u
 #define FINGER_LEVELS 2u
-#define FINGERS_BACK 16u     /* how many before its own a hash looks at */
-#define FINGER_STEPS_MAX 16u /* then the search from the top is cheaper */
+#define FINGERS_BACK 16u    /* how far to look for one that knows a node */
+#define FINGER_STEPS_MAX 6u /* then it stands for too many others: from the top is cheaper */
 
 /* A link: the first four bytes of the next node's key, then its place (0: the end). Most
  * comparisons end at those four bytes, without touching the node, which is a cache miss. */
@@ -282,46 +281,41 @@ static memtable_node lower(const struct memtable *t, enum index_family family, s
 
 /* ------------------------------------------------ fingers */
 
-enum finger_order {
-    FINGERS_NONE,
-    FINGERS_BY_FRONT, /* one each */
-    FINGERS_IN_ORDER, /* of the keys */
-};
-
-static enum finger_order finger_order(enum index_family family, struct span key)
+static bool is_hash(enum index_family family, struct span key)
 {
-    if (!family_is_point(family))
-        return FINGERS_BY_FRONT;
-    return family == INDEX_IDEMPOTENCY && key.len == 16 ? FINGERS_IN_ORDER : FINGERS_NONE;
+    return family == INDEX_IDEMPOTENCY && key.len == 16;
+}
+
+static bool has_fingers(enum index_family family, struct span key)
+{
+    return is_hash(family, key) || !family_is_point(family);
 }
 
 static unsigned finger_of(enum index_family family, struct span key)
 {
-    uint32_t front = key_front(key);
-    bool in_order = finger_order(family, key) == FINGERS_IN_ORDER;
-    return in_order ? (unsigned)((uint64_t)front * FINGERS >> 32) : front % FINGERS;
+    uint64_t front = key_front(key);
+    return (unsigned)(is_hash(family, key) ? front * FINGERS >> 32 : front % FINGERS);
 }
 
-/* The node of the key's own finger, or of the nearest one in front of it, from `back` on: it
- * reaches `level`. 0: none is known. */
+/* What the key's own finger knows, or the nearest before it, from `back` on: a node that reaches
+ * `level`. 0: nothing. */
 static memtable_node finger_near(const struct memtable *t, enum index_family family,
                                  struct span key, unsigned level, unsigned back)
 {
-    enum finger_order order = finger_order(family, key);
-    if (order == FINGERS_NONE || level >= FINGER_LEVELS)
+    if (level >= FINGER_LEVELS || !has_fingers(family, key))
         return 0;
+    const memtable_node *finger = t->finger[family][level];
     unsigned own = finger_of(family, key);
-    unsigned back_max = order == FINGERS_BY_FRONT ? 0 : own < FINGERS_BACK ? own : FINGERS_BACK;
-    for (; back <= back_max; back++)
-        if (t->finger[family][level][own - back])
-            return t->finger[family][level][own - back];
+    for (; back <= FINGERS_BACK && back <= own; back++)
+        if (finger[own - back])
+            return finger[own - back];
     return 0;
 }
 
 static void finger_set(struct memtable *t, enum index_family family, struct span key,
                        memtable_node at, unsigned height)
 {
-    if (finger_order(family, key) == FINGERS_NONE)
+    if (!has_fingers(family, key))
         return;
     unsigned own = finger_of(family, key);
     for (unsigned level = 0; level < height && level < FINGER_LEVELS; level++)
@@ -334,8 +328,8 @@ static void find_path(const struct memtable *t, enum index_family family, struct
 {
     memtable_node at = finger_near(t, family, key, height - 1, 0);
     if (at && node_cmp(t, at, key) >= 0)
-        at = finger_near(t, family, key, height - 1, 1); /* a smaller finger has smaller keys */
-    if (at) {
+        at = finger_near(t, family, key, height - 1, 1);
+    if (at && node_cmp(t, at, key) < 0) {
         struct descent d = {at, height, FINGER_STEPS_MAX};
         (void)descend(t, family, key, &d, path);
         if (d.level == 0)

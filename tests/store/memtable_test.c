@@ -164,8 +164,8 @@ static void the_same_entries_fill_the_same_bytes(void **state)
 
 #define MANY 20000
 
-/* Hashes; hashes of a narrow range; hashes behind a number; keys that count up behind a number, some
- * late: each sort is looked for in its own way when it is linked. */
+/* Hashes; hashes of a narrow range; hashes behind a number; keys that count up behind a number, a
+ * few of them late: each sort is looked for in its own way when it is linked. */
 static size_t make_key(struct rng *rng, unsigned i, enum index_family *family, uint8_t key[24])
 {
     unsigned sort = (unsigned)(rng_next(rng) % 4);
