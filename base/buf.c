@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdarg.h>
 
 #define FIRST_CAPACITY 64
@@ -55,18 +56,26 @@ bool buf_reserve(struct buf *b, size_t more)
     return !b->failed;
 }
 
-void buf_bytes(struct buf *b, const void *ptr, size_t len)
+/* Inline, so that the small pieces, of which most content is made, are copied by a move. */
+static inline void append(struct buf *b, const void *ptr, size_t len)
 {
-    if (!buf_reserve(b, len) || len == 0)
+    bool fits = !b->failed && len < b->cap - b->len;
+
+    if ((!fits && !buf_reserve(b, len)) || len == 0)
         return;
     memcpy(b->ptr + b->len, ptr, len);
     b->len += len;
     b->ptr[b->len] = '\0';
 }
 
+void buf_bytes(struct buf *b, const void *ptr, size_t len)
+{
+    append(b, ptr, len);
+}
+
 void buf_span(struct buf *b, struct span s)
 {
-    buf_bytes(b, s.ptr, s.len);
+    append(b, s.ptr, s.len);
 }
 
 void buf_text(struct buf *b, const char *text)
@@ -76,7 +85,7 @@ void buf_text(struct buf *b, const char *text)
 
 void buf_char(struct buf *b, char c)
 {
-    buf_bytes(b, &c, 1);
+    append(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -112,33 +121,27 @@ void buf_decimal(struct buf *b, uint64_t value)
     buf_bytes(b, digits + at, sizeof digits - at);
 }
 
-static void big_endian(struct buf *b, uint64_t v, size_t width)
-{
-    uint8_t bytes[8];
-
-    for (size_t i = 0; i < width; i++)
-        bytes[i] = (uint8_t)(v >> (8 * (width - 1 - i)));
-    buf_bytes(b, bytes, width);
-}
-
 void buf_u8(struct buf *b, uint8_t v)
 {
-    big_endian(b, v, sizeof v);
+    append(b, &v, sizeof v);
 }
 
 void buf_u16(struct buf *b, uint16_t v)
 {
-    big_endian(b, v, sizeof v);
+    v = htobe16(v);
+    append(b, &v, sizeof v);
 }
 
 void buf_u32(struct buf *b, uint32_t v)
 {
-    big_endian(b, v, sizeof v);
+    v = htobe32(v);
+    append(b, &v, sizeof v);
 }
 
 void buf_u64(struct buf *b, uint64_t v)
 {
-    big_endian(b, v, sizeof v);
+    v = htobe64(v);
+    append(b, &v, sizeof v);
 }
 
 char *buf_take(struct buf *b, size_t *len)

@@ -9,14 +9,10 @@
  * by it, and no input can grow a stack. */
 #include "base/json_scan.h"
 
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 #include <assert.h>
-#include <endian.h>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 struct scanner {
     const uint8_t *end;
@@ -52,68 +48,6 @@ static inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-static bool is_plain(uint8_t c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-/* What is not plain in the BLOCK bytes at `at`: STOP_BITS for each byte, the first one lowest. */
-#ifdef __SSE2__
-
-#define BLOCK 16
-#define STOP_BITS 1
-
-static inline uint64_t stops_in_block(const uint8_t *at)
-{
-    const __m128i v = _mm_loadu_si128((const __m128i *)at);
-    const __m128i quotes = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
-    const __m128i backslashes = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-    const __m128i others = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: beyond ASCII too */
-
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others));
-}
-
-#else
-
-#define BLOCK 8
-#define STOP_BITS 8
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-#define EACH_HIGH_BIT UINT64_C(0x8080808080808080)
-
-/* A bit is set in the high bit of each byte of v that is zero. A borrow may set one too many, but
- * only behind a true one, and only the first counts. */
-static uint64_t zero_bytes(uint64_t v)
-{
-    return (v - EACH_BYTE) & ~v;
-}
-
-static inline uint64_t stops_in_block(const uint8_t *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, sizeof v);
-    v = le64toh(v);
-    return (zero_bytes(v ^ EACH_BYTE * '"') | zero_bytes(v ^ EACH_BYTE * '\\') |
-            ((v - EACH_BYTE * 0x20) & ~v) | v) &
-           EACH_HIGH_BIT;
-}
-
-#endif
-
-/* The first byte that is not plain string content: quote, backslash, control or beyond ASCII. */
-static inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end)
-{
-    while (end - at >= BLOCK) {
-        uint64_t stops = stops_in_block(at);
-        if (stops)
-            return at + __builtin_ctzll(stops) / STOP_BITS;
-        at += BLOCK;
-    }
-    while (at < end && is_plain(*at))
-        at++;
-    return at;
-}
-
 static int hex_value(uint8_t c)
 {
     if (c >= '0' && c <= '9')
@@ -144,7 +78,7 @@ static const uint8_t *scan_string(struct scanner *s, const uint8_t *at)
     s->escaped = false;
     at++;
     for (;;) {
-        at = plain_end(at, s->end);
+        at = json_plain_end(at, s->end);
         if (at == s->end)
             return refuse(s, at, "unfinished string");
         if (*at == '"')
@@ -359,7 +293,7 @@ enum err json_check(struct span input, unsigned depth_max, struct json_value *ou
 static const uint8_t *string_end(const uint8_t *at, const uint8_t *end, bool *escaped)
 {
     *escaped = false;
-    for (at++; *(at = plain_end(at, end)) != '"'; at++)
+    for (at++; *(at = json_plain_end(at, end)) != '"'; at++)
         if (*at == '\\') {
             *escaped = true;
             at++;

@@ -2,6 +2,7 @@
  * a misplaced value or an open container is an assertion, not a broken answer. */
 #include "base/json_writer.h"
 
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 #include <assert.h>
@@ -96,9 +97,9 @@ static void quoted(struct buf *out, struct span s)
     const uint8_t *at = (const uint8_t *)s.ptr, *end = at + s.len, *run = at;
 
     buf_char(out, '"');
-    while (at < end) {
+    while ((at = json_plain_end(at, end)) < end) {
         size_t length = utf8_length(at, end);
-        if (length > 1 || (length == 1 && *at >= 0x20 && *at != '"' && *at != '\\')) {
+        if (length > 1) {
             at += length;
             continue;
         }

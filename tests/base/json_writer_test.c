@@ -1,6 +1,7 @@
 /* JSON going out: commas, escapes and values; nesting mistakes are bugs. */
 #include "base/json_writer.h"
 
+#include "base/json_scan.h"
 #include "tests/base/check.h"
 
 #include <math.h>
@@ -80,6 +81,33 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
                                   "\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
+static void check_round_trip(struct fixture *f, struct span text)
+{
+    struct json_value value;
+    struct json_error error;
+    struct buf back;
+
+    buf_clear(&f->out);
+    buf_init(&back, text.len);
+    jw_string(&f->w, text);
+    assert_int_equal(json_check(buf_view(&f->out), 0, &value, &error), ERR_OK);
+    assert_int_equal(json_text(value, &back), ERR_OK);
+    assert_true(span_eq(buf_view(&back), text));
+    buf_free(&back);
+}
+
+static void each_byte_of_a_string_comes_back_wherever_it_stands(void **state)
+{
+    for (size_t len = 1; len < 40; len++)
+        for (size_t place = 0; place < len; place++)
+            for (char c = 1; c < 0x7f; c++) {
+                char text[40];
+                memset(text, 'a', len);
+                text[place] = c;
+                check_round_trip(*state, span_of(text, len));
+            }
+}
+
 static void integers_are_written_to_both_ends(void **state)
 {
     struct fixture *f = *state;
@@ -147,6 +175,7 @@ int main(void)
         WITH_WRITER(strings_are_escaped_as_rfc_8259_asks),
         WITH_WRITER(a_nul_inside_a_string_is_escaped),
         WITH_WRITER(bytes_that_are_not_utf8_become_replacement_characters),
+        WITH_WRITER(each_byte_of_a_string_comes_back_wherever_it_stands),
         WITH_WRITER(integers_are_written_to_both_ends),
         WITH_WRITER(doubles_come_back_and_are_never_nan),
         WITH_WRITER(members_write_ids_times_and_raw_json),
