@@ -6,6 +6,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 
+#include "base/hash_wide.h"
 #include "base/rand.h"
 
 #include <openssl/crypto.h>
@@ -69,7 +70,11 @@ void hash_hmac_sha256(struct span key, struct span data, uint8_t out[SHA256_BYTE
 
 uint32_t hash_checksum(struct span data)
 {
-    return (uint32_t)XXH3_64bits(bytes_of(data), data.len);
+    const void *bytes = bytes_of(data);
+
+    if (hash_wide_pays(data.len))
+        return (uint32_t)hash_wide_64(bytes, data.len);
+    return (uint32_t)XXH3_64bits(bytes, data.len);
 }
 
 static uint64_t table_seed;
@@ -89,9 +94,14 @@ uint64_t hash_table(struct span data)
 
 void hash_128(struct span data, uint8_t out[16])
 {
+    const void *bytes = bytes_of(data);
     XXH128_canonical_t canonical;
 
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes_of(data), data.len));
+    if (hash_wide_pays(data.len)) {
+        hash_wide_128(bytes, data.len, out);
+        return;
+    }
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, data.len));
     memcpy(out, canonical.digest, 16);
 }
 

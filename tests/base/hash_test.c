@@ -1,7 +1,13 @@
 /* Digests against published vectors; base64 as strict as an encoder writes it. */
 #include "base/hash.h"
 
+#include "base/rand.h"
 #include "tests/base/check.h"
+
+#ifndef __SANITIZE_THREAD__
+#define XXH_INLINE_ALL
+#endif
+#include <xxhash.h>
 
 static void check_hex(const uint8_t *bytes, size_t len, const char *expected)
 {
@@ -44,6 +50,35 @@ static void checksums_and_identities_never_change(void **state)
     assert_true(hash_checksum(SPAN("tenant\nkey")) == UINT32_C(0xdbf3fe81));
     hash_128(SPAN("tenant\nkey"), out);
     check_hex(out, sizeof out, "fd6396e33a04c4bb645b466063ca671e");
+}
+
+static void check_fast_hashes(struct span input)
+{
+    XXH128_canonical_t expected;
+    uint8_t out[16];
+
+    assert_int_equal(hash_checksum(input), (uint32_t)XXH3_64bits(input.ptr, input.len));
+    XXH128_canonicalFromHash(&expected, XXH3_128bits(input.ptr, input.len));
+    hash_128(input, out);
+    assert_memory_equal(out, expected.digest, sizeof out);
+}
+
+/* Whatever vectors the processor has. */
+static void fast_hashes_of_every_length_are_those_of_the_build_s_baseline(void **state)
+{
+    (void)state;
+    struct rng rng;
+
+    rng_seed(&rng, 29);
+    for (size_t len = 0; len < 3000; len++) {
+        size_t shift = len % 32;
+        uint8_t *memory = malloc(shift + len + (len == 0));
+        assert_non_null(memory);
+        for (size_t i = 0; i < shift + len; i++)
+            memory[i] = (uint8_t)rng_next(&rng);
+        check_fast_hashes(span_of(memory + shift, len));
+        free(memory);
+    }
 }
 
 static void table_hashes_depend_on_every_byte_but_not_on_the_moment(void **state)
@@ -124,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_and_hmac_agree_with_the_published_vectors),
         cmocka_unit_test(checksums_and_identities_never_change),
+        cmocka_unit_test(fast_hashes_of_every_length_are_those_of_the_build_s_baseline),
         cmocka_unit_test(table_hashes_depend_on_every_byte_but_not_on_the_moment),
         cmocka_unit_test(same_compares_content_and_length),
         cmocka_unit_test(base64_agrees_with_the_vectors_of_rfc_4648),
