@@ -1,5 +1,5 @@
-/* The build's baseline has vectors of 16 bytes. xxhash chooses its code when it is compiled, so this
- * file alone is compiled for wider ones; nothing else may stand in it. */
+/* The build's baseline has vectors of 16 bytes. xxhash chooses its code when it is compiled: this
+ * file alone is compiled for wider ones, and nothing else may stand in it. */
 #include "base/hash_wide.h"
 
 #include <string.h>
