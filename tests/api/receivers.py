@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,6 +26,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 DEADLINE = 30.0
+
+# Tests run side by side: another's receiver at the port of one that closed would get what is still sent there.
+_closed = deque(maxlen=100)
+
+
+def hold_port():
+    """A socket at a port where nobody listens: who connects is refused, and until it is closed nobody is given the
+    port who did not ask for it."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
 def hmac_secret():
@@ -135,8 +148,9 @@ class Receiver:
         self._secrets = {}
         self._closing = threading.Event()
         self._open = set()
+        self._holder = hold_port()
+        self.port = self._holder.getsockname()[1]
         self._server = _Server(self, tls)
-        self.port = self._server.server_address[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -180,6 +194,7 @@ class Receiver:
                 pass
         self._server.server_close()
         self._thread.join()
+        _closed.append(self._holder)
 
     def _take(self, delivery):
         """Verifies and records; returns the scripted answer."""
@@ -215,7 +230,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, receiver, tls):
         self.receiver = receiver
         self.tls = tls
-        super().__init__(("127.0.0.1", 0), _Http1)
+        super().__init__(("127.0.0.1", receiver.port), _Http1)
 
     def finish_request(self, request, client_address):
         receiver = self.receiver

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from receivers import Answer, hmac_secret
+from receivers import Answer, hmac_secret, hold_port
 from surehook import eventually, run
 from token_server import TokenServer
 
@@ -364,12 +364,6 @@ def test_another_secret_gets_another_token(service, app, receiver, endpoint, ser
     assert server.grants[1].basic == ("the client", "another")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def test_without_a_token_an_attempt_fails_and_tells_no_more(start, new_receiver, new_server, authority):
     """Whatever the server does, the attempt says the same: its URL is a tenant's choice."""
     service = start(retry_schedule="", allow_subnets="127.0.0.1/32")
@@ -392,9 +386,10 @@ def test_without_a_token_an_attempt_fails_and_tells_no_more(start, new_receiver,
         (204, b""),
     ]
     server.answer = lambda number: answers[number - 1]
-    silent = socket.create_server(("127.0.0.1", 0))
+    silent, nobody = socket.create_server(("127.0.0.1", 0)), hold_port()
+    port = lambda listener: listener.getsockname()[1]
     urls = [server.url] * len(answers)
-    urls += [f"http://127.0.0.1:{free_port()}/", tls.url, f"http://127.0.0.1:{silent.getsockname()[1]}/"]
+    urls += [f"http://127.0.0.1:{port(nobody)}/", tls.url, f"http://127.0.0.1:{port(silent)}/"]
     urls += ["http://no-such-name.invalid/", f"https://127.0.0.1:{server.port}/"]
     told = []
     for n, url in enumerate(urls):
@@ -402,6 +397,7 @@ def test_without_a_token_an_attempt_fails_and_tells_no_more(start, new_receiver,
         attempt = endpoint.dead()
         told.append({k: attempt[k] for k in ("outcome", "response", "responseStatusCode", "url", "status")})
     silent.close()
+    nobody.close()
     assert all(one == told[0] for one in told), told
     assert told[0]["outcome"] == "token" and told[0]["responseStatusCode"] == 0
     assert told[0]["response"] == "No access token could be had for the endpoint."

@@ -49,7 +49,7 @@ class Producers:
 
 def test_a_backup_under_load_holds_serves_and_delivers_what_was_acknowledged_before_it(start, receiver, tmp_path):
     receiver.always(500)
-    service = start(retry_schedule=",".join(["200ms"] * 60), retry_jitter="0")
+    service = start(retry_schedule=",".join(["1s"] * 60), retry_jitter="0")
     app = service.new_app()
     service.subscribe(app, receiver)
     producers = Producers(service, app)
@@ -65,7 +65,7 @@ def test_a_backup_under_load_holds_serves_and_delivers_what_was_acknowledged_bef
     assert restored.returncode == 0, restored.stderr
     receiver.deliveries.clear()
     receiver.always(204)
-    copy = start(data=tmp_path / "restored", retry_schedule=",".join(["200ms"] * 60))
+    copy = start(data=tmp_path / "restored", retry_schedule=",".join(["1s"] * 60))
     receiver.wait_for(lambda: owed.keys() <= {d.id for d in receiver.deliveries}, 60)
     assert all(producers.accepted[d.id] == d.body for d in receiver.deliveries)
     for message, payload in owed.items():

@@ -202,7 +202,7 @@ def test_check_is_clean_and_notices_damage(service, app, receiver):
 
 
 def test_a_damaged_message_is_reported_and_never_delivered(start, receiver):
-    service = start(retry_schedule="500ms", retry_jitter="0")
+    service = start(retry_schedule="3s", retry_jitter="0")
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)
     receiver.answers(500, 500, 500)

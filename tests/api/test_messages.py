@@ -114,7 +114,7 @@ def test_expunge_deletes_the_payload_and_keeps_the_rest(service, messages, app, 
 
 def test_expunge_ends_what_was_still_to_be_delivered(start, receiver):
     """A payload that is gone cannot be sent; its delivery says so."""
-    service = start(retry_schedule="500ms", retry_jitter="0")
+    service = start(retry_schedule="3s", retry_jitter="0")
     app = service.new_app()
     endpoint = service.subscribe(app, receiver)
     receiver.answers(500)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import tunnels
-from receivers import DEADLINE, hmac_secret
+from receivers import DEADLINE, hmac_secret, hold_port
 from surehook import eventually, run
 from token_server import TokenServer
 from tunnels import Proxy
@@ -324,9 +324,8 @@ def test_an_https_proxy_is_verified(start, authority, new_authority, new_proxy, 
 
 def test_a_delivery_outlives_a_proxy_that_is_down(start, new_proxy, receiver):
     """A dead proxy disables nobody and opens no breaker, and costs an endpoint an attempt a second at most."""
-    taken = socket.create_server(("127.0.0.1", 0))
-    address = taken.getsockname()
-    taken.close()
+    holder = hold_port()
+    address = holder.getsockname()
     service = start(proxy=f"http://127.0.0.1:{address[1]}", retry_schedule=",".join(["1ms"] * 50),
                     breaker_attempts=1, disable_after="1ms")  # fmt: skip
     app = service.new_app()
@@ -336,6 +335,7 @@ def test_a_delivery_outlives_a_proxy_that_is_down(start, new_proxy, receiver):
     health = service.get(f"/app/{app}/endpoint/{endpoint}").json()
     assert (health["breaker"]["state"], health["disabled"]) == ("closed", False)
     proxy = new_proxy(address=address)
+    holder.close()
     service.until(app, msg, endpoint, "delivered")
     assert len(proxy.wait()) == 1
 

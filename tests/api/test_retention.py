@@ -20,7 +20,7 @@ def test_messages_and_attempts_expire(start, receiver):
 
 
 def test_what_is_not_delivered_yet_is_kept(start, receiver):
-    service = start(message_retention="1s", retry_schedule="3s", retry_jitter="0")
+    service = start(message_retention="1s", retry_schedule="6s", retry_jitter="0")
     app = service.new_app()
     service.subscribe(app, receiver)
     receiver.answers(500)
