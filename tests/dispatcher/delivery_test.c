@@ -254,7 +254,7 @@ static void a_paused_endpoint_gets_nothing_before_it_is_resumed(void **state)
     f->settings.threads = 1;
     endpoint_at(f, 1, "/hang");
     endpoint_at(f, 2, "/status/200");
-    f->settings.request_timeout_us = 200 * US_PER_MS;
+    f->settings.request_timeout_us = US_PER_S; /* for the change before it */
     fake_add(f->store, 1, "{}", (struct wall){1000});
     struct id second = fake_add(f->store, 1, "{}", (struct wall){1001});
     go(f);
@@ -279,7 +279,7 @@ static void what_is_ready_when_the_endpoint_is_disabled_stays_with_the_store(voi
 {
     struct fixture *f = *state;
     f->settings.endpoint_max_in_flight = 1;
-    f->settings.request_timeout_us = 200 * US_PER_MS;
+    f->settings.request_timeout_us = US_PER_S; /* for the change before it */
     endpoint_at(f, 1, "/hang");
     fake_add(f->store, 1, "{}", (struct wall){1000});
     struct id second = fake_add(f->store, 1, "{}", (struct wall){1001});
