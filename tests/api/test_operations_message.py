@@ -13,7 +13,7 @@ def soon(seconds):
 
 def test_a_message_is_delivered_at_its_time_and_not_before(service, app, receiver):
     endpoint = service.subscribe(app, receiver)
-    at = soon(1.5)
+    at = soon(4)
     made = service.svix().message.create(app, MessageIn(event_type="e", payload={}, deliver_at=at))
     assert made.deliver_at == at
     assert service.svix().message.get(app, made.id).deliver_at == at
@@ -30,7 +30,7 @@ def test_a_message_is_delivered_at_its_time_and_not_before(service, app, receive
 
 def test_a_delayed_message_survives_a_restart(service, app, receiver):
     endpoint = service.subscribe(app, receiver)
-    at = soon(2)
+    at = soon(5)
     msg = service.send(app, deliverAt=at.isoformat())
     service.kill()
     service.start()
