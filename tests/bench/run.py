@@ -10,6 +10,7 @@ floor and Surehook take turns, and the median round of each is shown.
 """
 
 import argparse
+import atexit
 import http.client
 import json
 import os
@@ -60,6 +61,7 @@ class Server:
     def __init__(self, argv, environment=None):
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **(environment or {})})
+        atexit.register(self.process.kill)  # a run that fails leaves none behind
         line = self.process.stdout.readline()
         if not line.startswith("listening on http://"):
             sys.exit(f"{argv[0]} did not start")
